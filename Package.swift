@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is compiled with strict memory safety: what is unsafe says so, where it stands.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+/// Tests: the macros of Swift Testing trip strict memory safety.
+let relaxed: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "the-eye",
+    products: [
+        .executable(name: "eye", targets: ["eye"]),
+        .library(name: "EyeClient", targets: ["EyeClient"]),
+    ],
+    targets: [
+        .target(name: "EyeWire", swiftSettings: strict),
+        .target(name: "CEyeLinux", linkerSettings: [.linkedLibrary("crypt")]),
+        .target(name: "EyeSystem", dependencies: ["CEyeLinux"], swiftSettings: strict),
+        .target(name: "EyeStore", dependencies: ["EyeSystem"], swiftSettings: strict),
+        .target(name: "EyeClient", dependencies: ["EyeWire", "EyeSystem"], swiftSettings: strict),
+        .target(name: "EyeServer", dependencies: ["EyeWire", "EyeSystem", "EyeStore"], swiftSettings: strict),
+        .target(
+            name: "EyeQueryHTTP", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeClient"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "eye",
+            dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeServer", "EyeQueryHTTP", "EyeClient"],
+            swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+        .testTarget(name: "EyeWireTests", dependencies: ["EyeWire"], swiftSettings: relaxed),
+        .testTarget(name: "EyeSystemTests", dependencies: ["EyeSystem"], swiftSettings: relaxed),
+        .testTarget(name: "EyeStoreTests", dependencies: ["EyeStore"], swiftSettings: relaxed),
+        .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),
+        .testTarget(name: "EyeServerTests", dependencies: ["EyeServer"], swiftSettings: relaxed),
+        .testTarget(name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP"], swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeTests", dependencies: ["eye", "EyeWire", "EyeSystem", "EyeStore"], swiftSettings: relaxed),
+    ]
+)

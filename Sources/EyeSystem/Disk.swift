@@ -1,0 +1,236 @@
+// The file layer behind the store: a small protocol, so that tests can put a simulated disk (lost, reordered and torn
+// writes) in its place, and the real one. Paths are plain strings; offsets are bytes from the start of the file.
+// Called by EyeStore on any thread; a `DiskFile` is used by one thread at a time unless its owner says otherwise.
+
+import CEyeLinux
+import Glibc
+
+/// How `Disk.open` opens a file.
+public enum DiskOpenMode: Sendable {
+    /// Read only; ENOENT if missing.
+    case read
+    /// Read and write an existing file; ENOENT if missing.
+    case write
+    /// Make a new file (mode 0600) for reading and writing; EEXIST if there is one.
+    case create
+}
+
+/// An open file.
+public protocol DiskFile: AnyObject, Sendable {
+    /// pread(2) until `buffer` is full or the file ends; returns the bytes read.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int
+    /// Writes every piece, one after the other, from `offset` on (pwritev(2), repeated after short writes). When it
+    /// throws, any prefix may have been written.
+    func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, at offset: Int64) throws(SystemError)
+    /// fdatasync(2). A failure is final: never call it again on this file.
+    func synchronize() throws(SystemError)
+    func truncate(to bytes: Int64) throws(SystemError)
+    func size() throws(SystemError) -> Int64
+}
+
+/// Held until it is released by `deinit`.
+public protocol DiskLock: AnyObject, Sendable {}
+
+/// A file system.
+public protocol Disk: AnyObject, Sendable {
+    func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile
+    /// Names in a directory, without `.` and `..`, in no order.
+    func list(_ directory: String) throws(SystemError) -> [String]
+    func rename(_ from: String, to: String) throws(SystemError)
+    func remove(_ path: String) throws(SystemError)
+    /// mkdir(2) with mode 0700; a directory that is already there is no error.
+    func makeDirectory(_ path: String) throws(SystemError)
+    /// fsync(2) of a directory: makes creates, renames and removes in it durable.
+    func synchronizeDirectory(_ path: String) throws(SystemError)
+    /// Bytes that may still be allocated on the file system of `path` by an unprivileged process.
+    func freeBytes(_ path: String) throws(SystemError) -> UInt64
+    /// flock(2), exclusive, of a file made for it (0600). Throws EWOULDBLOCK when somebody else holds it after
+    /// `waitMilliseconds`.
+    func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock
+}
+
+extension DiskFile {
+    /// Writes one piece, see `write(_:at:)`.
+    public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemError) {
+        let one = UnsafeMutablePointer<UnsafeRawBufferPointer>.allocate(capacity: 1)
+        defer { unsafe one.deallocate() }
+        unsafe one.initialize(to: bytes)
+        try unsafe write(UnsafeBufferPointer(start: one, count: 1), at: offset)
+    }
+
+    /// The whole file, or its first `limit` bytes if it is longer.
+    public func contents(limit: Int) throws(SystemError) -> [UInt8] {
+        let bytes = Int(min(try size(), Int64(limit)))
+        var failure: SystemError?
+        let all = unsafe [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
+            do throws(SystemError) {
+                count = try unsafe read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        return all
+    }
+}
+
+/// The machine's own file system.
+public final class RealDisk: Disk {
+    public init() {}
+
+    public func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile {
+        let flags: Int32 =
+            switch mode {
+            case .read: O_RDONLY
+            case .write: O_RDWR
+            case .create: O_RDWR | O_CREAT | O_EXCL
+            }
+        return RealFile(try Descriptor.open(path, flags: flags))
+    }
+
+    public func list(_ directory: String) throws(SystemError) -> [String] {
+        guard let stream = unsafe opendir(directory) else { throw SystemError.last("opendir") }
+        defer { unsafe _ = closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                if errno != 0 { throw SystemError.last("readdir") }
+                return names
+            }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                // In bounds: d_name is a NUL-terminated array inside the entry (readdir(3)).
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+    }
+
+    public func rename(_ from: String, to: String) throws(SystemError) {
+        _ = try retrying("rename") { unsafe Glibc.rename(from, to) }
+    }
+
+    public func remove(_ path: String) throws(SystemError) {
+        _ = try retrying("unlink") { unsafe unlink(path) }
+    }
+
+    public func makeDirectory(_ path: String) throws(SystemError) {
+        do throws(SystemError) {
+            _ = try retrying("mkdir") { unsafe mkdir(path, 0o700) }
+        } catch {
+            if error.errno != EEXIST { throw error }
+        }
+    }
+
+    public func synchronizeDirectory(_ path: String) throws(SystemError) {
+        let directory = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
+        _ = try retrying("fsync") { fsync(directory.number) }
+    }
+
+    public func freeBytes(_ path: String) throws(SystemError) -> UInt64 {
+        var bytes: UInt64 = 0
+        _ = try retrying("statvfs") { unsafe eye_free_bytes(path, &bytes) }
+        return bytes
+    }
+
+    public func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
+        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT)
+        let pauseMilliseconds = 10
+        var waited = 0
+        while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            if errno != EWOULDBLOCK || waited >= waitMilliseconds { throw SystemError.last("flock") }
+            usleep(UInt32(pauseMilliseconds * 1000))
+            waited += pauseMilliseconds
+        }
+        return RealLock(file)
+    }
+}
+
+private final class RealLock: DiskLock {
+    private let file: Descriptor
+    init(_ file: consuming Descriptor) { self.file = file }
+}
+
+/// A file of the machine's own file system.
+final class RealFile: DiskFile {
+    private let file: Descriptor
+
+    init(_ file: consuming Descriptor) { self.file = file }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            // In bounds: `done` is below the buffer's count, and no more than the rest is asked for.
+            let got = try retrying("pread") {
+                unsafe pread(file.number, buffer.baseAddress! + done, buffer.count - done, Int(offset) + done)
+            }
+            if got == 0 { break }
+            done += got
+        }
+        return done
+    }
+
+    func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, at offset: Int64) throws(SystemError) {
+        let vectorsMax = 64
+        try unsafe withUnsafeTemporaryAllocationTyped(of: iovec.self, capacity: vectorsMax) {
+            (vectors: UnsafeMutableBufferPointer<iovec>) throws(SystemError) in
+            var next = 0  // first piece that is not wholly written
+            var skip = 0  // bytes of it that are
+            var position = offset
+            while true {
+                var count = 0
+                while count < vectorsMax && next + count < pieces.count {
+                    let piece = unsafe pieces[next + count]
+                    let from = count == 0 ? skip : 0
+                    unsafe vectors[count] = iovec(
+                        iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress.map { unsafe $0 + from }),
+                        iov_len: piece.count - from)
+                    count += 1
+                }
+                if count == 0 { return }
+                var wrote = try retrying("pwritev") {
+                    unsafe pwritev(file.number, vectors.baseAddress!, Int32(count), Int(position))
+                }
+                position += Int64(wrote)
+                while unsafe next < pieces.count && wrote >= pieces[next].count - skip {
+                    wrote -= unsafe pieces[next].count - skip
+                    skip = 0
+                    next += 1
+                }
+                skip += wrote
+            }
+        }
+    }
+
+    func synchronize() throws(SystemError) {
+        // Not `retrying`: a failed sync is final whatever its errno (docs/durability: promise 8).
+        if eye_sync_data(file.number) != 0 { throw SystemError.last("fdatasync") }
+    }
+
+    func truncate(to bytes: Int64) throws(SystemError) {
+        _ = try retrying("ftruncate") { ftruncate(file.number, Int(bytes)) }
+    }
+
+    func size() throws(SystemError) -> Int64 {
+        var about = stat()
+        _ = try retrying("fstat") { unsafe fstat(file.number, &about) }
+        return Int64(about.st_size)
+    }
+}
+
+/// `withUnsafeTemporaryAllocation` with a typed error.
+@inline(__always)
+func withUnsafeTemporaryAllocationTyped<T, R>(
+    of type: T.Type, capacity: Int, _ body: (UnsafeMutableBufferPointer<T>) throws(SystemError) -> R
+) throws(SystemError) -> R {
+    let result = unsafe withUnsafeTemporaryAllocation(of: type, capacity: capacity) { buffer in
+        do throws(SystemError) {
+            return Result<R, SystemError>.success(try unsafe body(buffer))
+        } catch {
+            return Result<R, SystemError>.failure(error)
+        }
+    }
+    return try result.get()
+}

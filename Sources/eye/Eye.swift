@@ -1,0 +1,4 @@
+@main
+struct Eye {
+    static func main() {}
+}
