@@ -38,6 +38,6 @@ let package = Package(
         .testTarget(name: "EyeServerTests", dependencies: ["EyeServer"], swiftSettings: relaxed),
         .testTarget(name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP"], swiftSettings: relaxed),
         .testTarget(
-            name: "EyeTests", dependencies: ["eye", "EyeWire", "EyeSystem", "EyeStore"], swiftSettings: relaxed),
+            name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore"], swiftSettings: relaxed),
     ]
 )

@@ -42,6 +42,8 @@ public protocol Disk: AnyObject, Sendable {
     func makeDirectory(_ path: String) throws(SystemError)
     /// fsync(2) of a directory: makes creates, renames and removes in it durable.
     func synchronizeDirectory(_ path: String) throws(SystemError)
+    /// stat(2): what tells a replaced file from the one before; ENOENT if missing. Has a default, see `FileStamp`.
+    func stamp(_ path: String) throws(SystemError) -> FileStamp
     /// Bytes that may still be allocated on the file system of `path` by an unprivileged process.
     func freeBytes(_ path: String) throws(SystemError) -> UInt64
     /// flock(2), exclusive, of a file made for it (0600). Throws EWOULDBLOCK when somebody else holds it after
