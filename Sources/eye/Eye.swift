@@ -1,4 +1,51 @@
+// The command `eye`: takes the command line apart, runs one subcommand, ends with its exit code. On the main thread.
+
+import EyeSystem
+import Glibc
+
 @main
 struct Eye {
-    static func main() {}
+    static func main() {
+        StandardStream.ignoreBrokenPipes()
+        exit(run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    private static func run(_ arguments: [String]) -> Int32 {
+        let parser = CommandLineParser(commands: CommandTable.all, environment: Environment.all)
+        do {
+            switch try parser.parse(arguments) {
+            case .help(let text): try Output.out(text)
+            case .version: try Output.out("eye \(Version.text)\n")
+            case .run(let invocation): return try invocation.command.run(invocation)
+            }
+            return ExitCode.success
+        } catch let error as UsageError {
+            Output.error(error.line)
+            return ExitCode.usage
+        } catch let failure as Failure {
+            Output.error("eye: \(failure.message)")
+            return failure.code
+        } catch {
+            Output.error("eye: \(error)")
+            return ExitCode.failure
+        }
+    }
+}
+
+/// The version that `eye --version` and +HELLO show.
+enum Version {
+    static let text = "0.1.0"
+}
+
+/// The process's environment.
+enum Environment {
+    /// Every variable by its name.
+    static var all: [String: String] {
+        var variables: [String: String] = [:]
+        for name in CommandTable.variables {
+            // getenv(3) ends with NUL; nothing here changes the environment meanwhile.
+            if let value = unsafe getenv(name) { variables[name] = unsafe String(cString: value) }
+        }
+        return variables
+    }
 }

@@ -1,0 +1,59 @@
+// Blocking reads and writes of a process's own streams and of plain files by descriptor, for the command. A reader that
+// went away (`eye tail | head`) is a normal end, not a failure.
+
+import Glibc
+
+/// A descriptor that is read or written from start to end.
+public enum StandardStream {
+    /// Makes writes to a closed pipe fail with EPIPE instead of killing the process. Called once, at the start.
+    public static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
+
+    /// Appends at most `limit` bytes that read(2) gives to `bytes`; returns how many, 0 at the end.
+    public static func read(_ descriptor: Int32, limit: Int, into bytes: inout [UInt8]) throws(SystemError) -> Int {
+        var failure: SystemError?
+        let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SystemError) {
+                // In bounds: read(2) is given the buffer and its own size.
+                count = try retrying("read") { unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        bytes.append(contentsOf: chunk)
+        return chunk.count
+    }
+
+    /// Everything up to the end, or the first `limit` bytes.
+    public static func readAll(_ descriptor: Int32, limit: Int) throws(SystemError) -> [UInt8] {
+        let chunkBytes = 16 * 1024
+        var all: [UInt8] = []
+        while all.count < limit {
+            if try read(descriptor, limit: min(chunkBytes, limit - all.count), into: &all) == 0 { break }
+        }
+        return all
+    }
+
+    /// Writes all of `bytes`. Returns false when nobody reads any more (EPIPE).
+    public static func write(_ descriptor: Int32, _ bytes: [UInt8]) throws(SystemError) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            do throws(SystemError) {
+                done += try retrying("write") {
+                    // In bounds: `done` is below the array's count, and no more than the rest is written.
+                    unsafe bytes.withUnsafeBytes {
+                        unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
+                    }
+                }
+            } catch {
+                if error.errno == EPIPE { return false }
+                throw error
+            }
+        }
+        return true
+    }
+
+    /// Sleeps that long, or until a signal comes.
+    public static func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+}

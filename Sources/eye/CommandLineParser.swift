@@ -1,0 +1,142 @@
+// From words to a checked invocation. Pure: arguments and environment in, a decision out. Precedence: options over
+// EYE_* variables over the defaults of the table.
+
+/// What the command line asks for.
+enum Request {
+    case run(Invocation)
+    case help(String)
+    case version
+}
+
+/// A wrong command line: one line that says what is wrong, and where help is.
+struct UsageError: Error {
+    let message: String
+    /// `eye token add`: whose --help to read.
+    let command: String
+
+    /// The whole line for stderr.
+    var line: String { "\(command): \(message) (see '\(command) --help')" }
+}
+
+/// Parses command lines by a table of commands.
+struct CommandLineParser {
+    let commands: [Command]
+    let environment: [String: String]
+
+    /// What `arguments` (without the program's name) ask for.
+    func parse(_ arguments: [String]) throws(UsageError) -> Request {
+        var path: [String] = []
+        var rest = arguments[...]
+        if rest.first == "help" {
+            rest.removeFirst()
+            rest.append("--help")
+        }
+        while let word = rest.first {
+            if let command = commands.first(where: { $0.path == path }) { return try parse(rest, of: command) }
+            if word == "--help" || word == "-h" { return .help(HelpText.overview(of: commands, under: path)) }
+            if path.isEmpty && (word == "--version" || word == "version") { return .version }
+            path.append(word)
+            rest.removeFirst()
+            guard commands.contains(where: { $0.path.starts(with: path) }) else { throw unknown(path) }
+        }
+        if let command = commands.first(where: { $0.path == path }) { return try parse(rest, of: command) }
+        let name = (["eye"] + path).joined(separator: " ")
+        let next = nextWords(under: path).joined(separator: ", ")
+        throw UsageError(message: "what shall it do? One of: \(next)", command: name)
+    }
+
+    private func parse(_ arguments: ArraySlice<String>, of command: Command) throws(UsageError) -> Request {
+        var invocation = Invocation(command: command)
+        var rest = arguments
+        var onlyOperands = false
+        while let word = rest.popFirst() {
+            if onlyOperands || word == "-" || !word.hasPrefix("-") {
+                invocation.operands.append(word)
+            } else if word == "--" {
+                onlyOperands = true
+            } else if word == "--help" || word == "-h" {
+                return .help(HelpText.page(of: command))
+            } else {
+                try parseOption(word, &rest, &invocation)
+            }
+        }
+        try checkOperands(invocation)
+        try fill(&invocation)
+        return .run(invocation)
+    }
+
+    private func parseOption(
+        _ word: String, _ rest: inout ArraySlice<String>, _ invocation: inout Invocation
+    ) throws(UsageError) {
+        let command = invocation.command
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let isLong = word.hasPrefix("--")
+        let known = command.options.first {
+            isLong ? parts[0] == "--\($0.name)" : $0.short.map { parts[0] == "-\($0)" } ?? false
+        }
+        guard let option = known else {
+            let all = command.options.map { "--\($0.name)" } + ["--help"]
+            throw UsageError(
+                message: "unknown option \(parts[0])\(Suggestion.text(for: parts[0], among: all))",
+                command: command.name)
+        }
+        if option.isFlag {
+            guard parts.count == 1 else {
+                throw UsageError(message: "--\(option.name) takes no value", command: command.name)
+            }
+            invocation.values[option.name] = [""]
+            return
+        }
+        guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+            throw UsageError(message: "--\(option.name) needs a value: \(option.usage)", command: command.name)
+        }
+        if let problem = option.problem(with: value) {
+            throw UsageError(message: "--\(option.name): \(problem)", command: command.name)
+        }
+        let before = option.isRepeatable ? invocation.values[option.name] ?? [] : []
+        invocation.values[option.name] = before + [value]
+    }
+
+    private func checkOperands(_ invocation: Invocation) throws(UsageError) {
+        let command = invocation.command
+        let needed = command.operands.filter { !$0.isOptional }
+        if invocation.operands.count < needed.count {
+            throw UsageError(message: "\(needed[invocation.operands.count].name) is missing", command: command.name)
+        }
+        if invocation.operands.count > command.operands.count {
+            let surplus = invocation.operands[command.operands.count]
+            throw UsageError(message: "'\(surplus)' is one word too many", command: command.name)
+        }
+    }
+
+    /// Adds variables and defaults for what was not given. An empty variable counts as not set.
+    private func fill(_ invocation: inout Invocation) throws(UsageError) {
+        for option in invocation.command.options where invocation.values[option.name] == nil {
+            if let variable = option.environment, let value = environment[variable], !value.isEmpty {
+                if let problem = option.problem(with: value) {
+                    throw UsageError(message: "\(variable): \(problem)", command: invocation.command.name)
+                }
+                invocation.values[option.name] = [value]
+            } else if let fallback = option.fallback {
+                invocation.values[option.name] = [fallback]
+            }
+        }
+    }
+
+    private func nextWords(under path: [String]) -> [String] {
+        var words: [String] = []
+        for command in commands where command.path.starts(with: path) && command.path.count > path.count {
+            if words.last != command.path[path.count] { words.append(command.path[path.count]) }
+        }
+        return words
+    }
+
+    private func unknown(_ path: [String]) -> UsageError {
+        let before = Array(path.dropLast())
+        let name = (["eye"] + before).joined(separator: " ")
+        let word = path[path.count - 1]
+        let kind = word.hasPrefix("-") ? "option" : "subcommand"
+        let suggestion = Suggestion.text(for: word, among: nextWords(under: before) + ["--help", "--version"])
+        return UsageError(message: "unknown \(kind) \(Visible.text(word))\(suggestion)", command: name)
+    }
+}

@@ -1,0 +1,15 @@
+// Every subcommand, in the order of --help.
+
+/// The table of subcommands.
+enum CommandTable {
+    static let all: [Command] =
+        [ServeCommand.command] + UserCommand.all + TokenCommand.all + [SendCommand.command, TailCommand.command]
+
+    /// Every variable that any option looks at.
+    static var variables: Set<String> { Set(all.flatMap { $0.options.compactMap(\.environment) }) }
+
+    /// Known to every subcommand that looks into the data folder.
+    static let data = Option(
+        name: "data", placeholder: "DIR", kind: .text, environment: "EYE_DATA", fallback: "./eye-data",
+        help: "The data folder.")
+}

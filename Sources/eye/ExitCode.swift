@@ -1,0 +1,63 @@
+// How the command ends. Scripts rely on these numbers; README lists them.
+
+import EyeStore
+import EyeSystem
+
+/// Exit codes of `eye`.
+enum ExitCode {
+    static let success: Int32 = 0
+    /// It could not be done.
+    static let failure: Int32 = 1
+    /// The command line is wrong.
+    static let usage: Int32 = 2
+    /// An address cannot be listened on.
+    static let cannotBind: Int32 = 3
+    /// The data folder is locked, of a newer format, damaged or unusable.
+    static let store: Int32 = 4
+    /// The disk failed (EX_IOERR of sysexits.h).
+    static let inputOutput: Int32 = 74
+}
+
+/// Why a subcommand ends early: one line for stderr and an exit code.
+struct Failure: Error {
+    let code: Int32
+    let message: String
+
+    init(_ message: String, code: Int32 = ExitCode.failure) {
+        self.code = code
+        self.message = message
+    }
+
+    init(_ error: AccountError) {
+        message = error.description
+        switch error {
+        case .badName, .noScopes: code = ExitCode.usage
+        case .system(let error, _) where error.isInputOutput: code = ExitCode.inputOutput
+        default: code = error.isUnusableStore ? ExitCode.store : ExitCode.failure
+        }
+    }
+
+    init(_ error: SystemError, _ what: String) {
+        message = "\(what): \(error)"
+        code = error.isInputOutput ? ExitCode.inputOutput : ExitCode.failure
+    }
+    /// Runs `body`; what the system refuses becomes a failure of `what`.
+    static func of<Result>(
+        _ what: String, _ body: () throws(SystemError) -> Result
+    ) throws(Failure) -> Result {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw Failure(error, what)
+        }
+    }
+
+    /// Runs `body` on accounts.
+    static func ofAccounts<Result>(_ body: () throws(AccountError) -> Result) throws(Failure) -> Result {
+        do throws(AccountError) {
+            return try body()
+        } catch {
+            throw Failure(error)
+        }
+    }
+}

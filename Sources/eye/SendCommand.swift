@@ -1,0 +1,5 @@
+/// `eye send`.
+enum SendCommand {
+    static let command = Command(
+        path: ["send"], summary: "Sends events.", options: [], run: { _ throws(Failure) in ExitCode.failure })
+}
