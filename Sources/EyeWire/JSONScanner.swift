@@ -1,0 +1,348 @@
+// The core of every JSON reading here: strict RFC 8259 over bytes, positions in, positions out, no allocation, each byte
+// looked at once. The event scanner and the cursors of `JSON` stand on it.
+//
+// Why its loads are in bounds. Guarded edge: every read compares with the count. Sentinel edge: the caller has seen that
+// the text's last byte is `}`. Whoever has matched a byte other than `}` is not at the last byte, so the next one may be
+// read without a comparison; only after a `}` (and in the strings, eight bytes at a time) the count is compared.
+
+/// How a scanner knows where its text ends.
+protocol TextEdge {
+    /// Each read is compared with the count.
+    static var isGuarded: Bool { get }
+}
+/// Any text.
+enum GuardedEdge: TextEdge {
+    @inline(__always) static var isGuarded: Bool { true }
+}
+/// A text of eight bytes or more whose last byte is `}`.
+enum SentinelEdge: TextEdge {
+    @inline(__always) static var isGuarded: Bool { false }
+}
+
+/// Strict JSON, by positions in one text. Thread-bound only by the memory it looks at.
+@safe
+struct JSONScanner<Edge: TextEdge> {
+    /// The text; owned by the caller for as long as the scanner is used.
+    let base: UnsafeRawPointer
+    /// Its bytes.
+    let count: Int
+
+    /// For the sentinel edge the caller has checked the count and the last byte.
+    @inline(__always)
+    init(_ text: UnsafeRawBufferPointer) {
+        // An empty buffer may have no address; then no read ever happens, and any address will do.
+        unsafe base = text.baseAddress ?? UnsafeRawPointer(bitPattern: 8).unsafelyUnwrapped
+        count = text.count
+    }
+
+    /// The byte at `i`, which is in bounds by the argument on top of this file; 0 at a guarded end.
+    @inline(__always)
+    func byte(_ i: Int) -> UInt8 {
+        if Edge.isGuarded && i >= count { return 0 }
+        return unsafe base.load(fromByteOffset: i, as: UInt8.self)
+    }
+
+    /// The byte at `i`, 0 at or beyond the end.
+    @inline(__always)
+    func byteOrZero(_ i: Int) -> UInt8 {
+        // In bounds: compared right here.
+        i < count ? unsafe base.load(fromByteOffset: i, as: UInt8.self) : 0
+    }
+
+    /// The eight bytes from `i` on, the first one lowest. The caller has compared `i + 8` with the count.
+    @inline(__always)
+    func word(_ i: Int) -> UInt64 {
+        unsafe UInt64(littleEndian: base.loadUnaligned(fromByteOffset: i, as: UInt64.self))
+    }
+
+    /// The four bytes from `i` on, the first one lowest. The caller has compared `i + 4` with the count.
+    @inline(__always)
+    func half(_ i: Int) -> UInt32 {
+        unsafe UInt32(littleEndian: base.loadUnaligned(fromByteOffset: i, as: UInt32.self))
+    }
+
+    /// The first position from `i` on that is no white space.
+    @inline(__always)
+    func skipSpace(_ i: Int) -> Int {
+        byte(i) > 0x20 ? i : skipSpaceSlowly(i)
+    }
+
+    @inline(never)
+    private func skipSpaceSlowly(_ start: Int) -> Int {
+        var i = start
+        while true {
+            switch byteOrZero(i) {
+            case 0x20, 0x0A, 0x0D, 0x09: i &+= 1
+            default: return i
+            }
+        }
+    }
+
+    // MARK: Strings
+
+    /// The high bit of the lowest marked byte is exact: the first one of `"`, `\`, below 0x20 or above 0x7F.
+    @inline(__always)
+    static func special(_ word: UInt64) -> UInt64 {
+        // Subtracting borrows into the next byte only above a true mark; bytes above 0x7F are marked by themselves.
+        let quote = (word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101
+        let backslash = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101
+        let control = word &- 0x2020_2020_2020_2020
+        return (quote | backslash | control | word) & 0x8080_8080_8080_8080
+    }
+
+    /// The position of the closing quote of the string whose first character is at `start`.
+    @inline(__always)
+    func closingQuote(_ start: Int) throws(Fault) -> Int {
+        var isOdd = false
+        return try closingQuote(start, isOdd: &isOdd)
+    }
+
+    /// As ``closingQuote(_:)``; sets `isOdd` if the string has escapes or characters beyond ASCII.
+    @inline(__always)
+    func closingQuote(_ start: Int, isOdd: inout Bool) throws(Fault) -> Int {
+        var i = start
+        while true {
+            if i &+ 8 <= count {
+                let marks = Self.special(word(i))
+                if marks == 0 {
+                    i &+= 8
+                    continue
+                }
+                i &+= marks.trailingZeroBitCount &>> 3
+                if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
+            } else {
+                while i < count, Self.isPlain(byteOrZero(i)) { i &+= 1 }
+                if byteOrZero(i) == 0x22 { return i }
+            }
+            isOdd = true
+            i = try skipOddity(i)
+        }
+    }
+
+    /// A byte that stands for itself in a string.
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x80 && byte != 0x22 && byte != 0x5C }
+
+    /// Skips an escape, or the characters beyond ASCII, at `start`; throws for anything that a string may not have.
+    @inline(never)
+    func skipOddity(_ start: Int) throws(Fault) -> Int {
+        guard start < count else { throw Fault(.badJSON, at: count) }
+        let first = byteOrZero(start)
+        if first >= 0x80 {
+            var i = start
+            repeat {
+                let length = sequenceLength(i)
+                guard length > 0 else { throw Fault(.badUTF8, at: i) }
+                i &+= length
+            } while byteOrZero(i) >= 0x80
+            return i
+        }
+        guard first == 0x5C else { throw Fault(.badJSON, at: start) }
+        let length = escape(start).length
+        guard length > 0 else { throw Fault(.badJSON, at: start) }
+        return start &+ length
+    }
+
+    /// Bytes of the UTF-8 sequence of two to four bytes at `i` (RFC 3629 section 4); 0 if it is none.
+    func sequenceLength(_ i: Int) -> Int {
+        let first = byteOrZero(i)
+        let second = byteOrZero(i &+ 1)
+        func follows(_ offset: Int) -> Bool { byteOrZero(i &+ offset) & 0xC0 == 0x80 }
+        switch first {
+        case 0xC2...0xDF: return follows(1) ? 2 : 0
+        case 0xE0: return second >= 0xA0 && follows(1) && follows(2) ? 3 : 0
+        case 0xED: return second <= 0x9F && follows(1) && follows(2) ? 3 : 0
+        case 0xE1...0xEF: return follows(1) && follows(2) ? 3 : 0
+        case 0xF0: return second >= 0x90 && follows(1) && follows(2) && follows(3) ? 4 : 0
+        case 0xF4: return second <= 0x8F && follows(1) && follows(2) && follows(3) ? 4 : 0
+        case 0xF1...0xF3: return follows(1) && follows(2) && follows(3) ? 4 : 0
+        default: return 0
+        }
+    }
+
+    /// The scalar that the escape at `i` stands for, and the escape's bytes; length 0 if it is none (a lone surrogate
+    /// is none).
+    func escape(_ i: Int) -> (scalar: UInt32, length: Int) {
+        switch byteOrZero(i &+ 1) {
+        case 0x22: return (0x22, 2)
+        case 0x5C: return (0x5C, 2)
+        case 0x2F: return (0x2F, 2)
+        case 0x62: return (0x08, 2)
+        case 0x66: return (0x0C, 2)
+        case 0x6E: return (0x0A, 2)
+        case 0x72: return (0x0D, 2)
+        case 0x74: return (0x09, 2)
+        case 0x75:
+            guard let unit = hex4(i &+ 2) else { return (0, 0) }
+            if unit & 0xF800 != 0xD800 { return (unit, 6) }
+            guard unit < 0xDC00, byteOrZero(i &+ 6) == 0x5C, byteOrZero(i &+ 7) == 0x75, let low = hex4(i &+ 8),
+                low & 0xFC00 == 0xDC00
+            else { return (0, 0) }
+            return (0x10000 &+ ((unit & 0x3FF) << 10 | low & 0x3FF), 12)
+        default: return (0, 0)
+        }
+    }
+
+    /// The value of four hex digits at `i`; nil if there are not four.
+    private func hex4(_ i: Int) -> UInt32? {
+        var value: UInt32 = 0
+        for offset in 0..<4 {
+            let digit = byteOrZero(i &+ offset)
+            switch digit {
+            case 0x30...0x39: value = value << 4 | UInt32(digit &- 0x30)
+            case 0x41...0x46: value = value << 4 | UInt32(digit &- 0x37)
+            case 0x61...0x66: value = value << 4 | UInt32(digit &- 0x57)
+            default: return nil
+            }
+        }
+        return value
+    }
+
+    // MARK: Values
+
+    /// The kind of the value that begins at `i`, by its first byte; nil if none begins so.
+    func kind(_ i: Int) -> JSON.Kind? {
+        switch byteOrZero(i) {
+        case 0x7B: .object
+        case 0x5B: .array
+        case 0x22: .string
+        case 0x2D, 0x30...0x39: .number
+        case 0x74, 0x66: .boolean
+        case 0x6E: .null
+        default: nil
+        }
+    }
+
+    /// The end of the number at `start` (RFC 8259 section 6).
+    @inline(__always)
+    func numberEnd(_ start: Int) throws(Fault) -> Int {
+        var i = start
+        if byte(i) == 0x2D { i &+= 1 }
+        let first = byte(i)
+        i &+= 1
+        if first &- 0x31 < 9 {
+            while byte(i) &- 0x30 < 10 { i &+= 1 }
+        } else if first != 0x30 {
+            throw Fault(.badJSON, at: i &- 1)
+        }
+        // The usual number ends here: `.`, `E` and `e` are what else may follow.
+        let next = byte(i)
+        if next == 0x2E || next | 0x20 == 0x65 { return try fractionEnd(i) }
+        return i
+    }
+
+    /// The end of a number whose `.` or `e` is at `start`.
+    @inline(never)
+    private func fractionEnd(_ start: Int) throws(Fault) -> Int {
+        var i = start
+        if byte(i) == 0x2E {
+            i &+= 1
+            guard byte(i) &- 0x30 < 10 else { throw Fault(.badJSON, at: i) }
+            while byte(i) &- 0x30 < 10 { i &+= 1 }
+        }
+        if byte(i) | 0x20 == 0x65 {
+            i &+= 1
+            if byte(i) == 0x2B || byte(i) == 0x2D { i &+= 1 }
+            guard byte(i) &- 0x30 < 10 else { throw Fault(.badJSON, at: i) }
+            while byte(i) &- 0x30 < 10 { i &+= 1 }
+        }
+        return i
+    }
+
+    /// The end of `true`, `false`, `null` or a number at `start`; throws if none of them is there.
+    @inline(__always)
+    func scalarEnd(_ start: Int) throws(Fault) -> Int {
+        let first = byte(start)
+        if first &- 0x30 < 10 || first == 0x2D { return try numberEnd(start) }
+        return try literalEnd(start)
+    }
+
+    @inline(never)
+    private func literalEnd(_ start: Int) throws(Fault) -> Int {
+        if start &+ 4 <= count {
+            let four = half(start)
+            if four == 0x6575_7274 || four == 0x6C6C_756E { return start &+ 4 }  // true, null
+            if four == 0x736C_6166, byteOrZero(start &+ 4) == 0x65 { return start &+ 5 }  // false
+        }
+        throw Fault(.badJSON, at: start)
+    }
+
+    /// The end of the value at `start`. `level` is how many brackets are open around it.
+    @inline(__always)
+    func valueEnd(_ start: Int, level: Int) throws(Fault) -> Int {
+        let first = byte(start)
+        if first == 0x22 { return try closingQuote(start &+ 1) &+ 1 }
+        if first == 0x7B || first == 0x5B { return try containerEnd(start, level: level) }
+        return try scalarEnd(start)
+    }
+
+    /// As ``valueEnd(_:level:)``, nil where that throws.
+    func valueEnd(probing start: Int) -> Int? {
+        do { return try valueEnd(start, level: 0) } catch { return nil }
+    }
+
+    /// The end of the object or array at `start`, with `level` brackets open around it.
+    func containerEnd(_ start: Int, level: Int) throws(Fault) -> Int {
+        // One bit for each open bracket, the innermost lowest: 1 is an object. The bit above them all is the floor.
+        var open: UInt64 = 0
+        var depth = 0
+        let room = WireLimits.nestingMax &- level
+        var i = start
+        values: while true {
+            let first = byte(i)
+            if first == 0x22 {
+                i = try closingQuote(i &+ 1) &+ 1
+            } else if first == 0x7B {
+                guard depth < room else { throw Fault(.tooDeep, at: i) }
+                depth &+= 1
+                open = open &<< 1 | 1
+                i = skipSpace(i &+ 1)
+                if byte(i) != 0x7D {
+                    i = try memberValue(i)
+                    continue values
+                }
+            } else if first == 0x5B {
+                guard depth < room else { throw Fault(.tooDeep, at: i) }
+                depth &+= 1
+                open = open &<< 1
+                i = skipSpace(i &+ 1)
+                if byte(i) != 0x5D { continue values }
+            } else {
+                i = try scalarEnd(i)
+            }
+            // After a value, or before the bracket that closes an empty container.
+            while true {
+                let next = byteOrZero(i)
+                if next == 0x2C {
+                    i = skipSpace(i &+ 1)
+                    if open & 1 != 0 { i = try memberValue(i) }
+                    continue values
+                }
+                if next == (open & 1 != 0 ? 0x7D : 0x5D) {
+                    i &+= 1
+                    depth &-= 1
+                    open = open &>> 1
+                    if depth == 0 { return i }
+                } else if next <= 0x20, next > 0 {
+                    let after = skipSpaceSlowly(i)
+                    guard after > i else { throw Fault(.badJSON, at: i) }
+                    i = after
+                } else {
+                    throw Fault(.badJSON, at: i)
+                }
+            }
+        }
+    }
+
+    /// The value's position of the member whose name should be at `start`.
+    @inline(__always)
+    func memberValue(_ start: Int) throws(Fault) -> Int {
+        guard byte(start) == 0x22 else { throw Fault(.badJSON, at: start) }
+        var i = try closingQuote(start &+ 1) &+ 1
+        if byte(i) != 0x3A {
+            i = skipSpace(i)
+            guard byte(i) == 0x3A else { throw Fault(.badJSON, at: i) }
+        }
+        return skipSpace(i &+ 1)
+    }
+}
