@@ -66,7 +66,11 @@ extension JSON {
 
     /// Appends a valid JSON text with its line breaks (which can stand only between values) as spaces: fit for a line.
     public static func appendOneLine(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
-        for unsafebyte in unsafe text { out.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte) }
+        let scanner = unsafe JSONScanner<GuardedEdge>(text)
+        for offset in 0..<text.count {
+            let byte = scanner.byte(offset)
+            out.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte)
+        }
     }
 
     /// Appends a peer's bytes for a person to read, harmless on a terminal and fit for the inside of a JSON string or of
