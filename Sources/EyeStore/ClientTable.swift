@@ -1,0 +1,82 @@
+// The clients that want exactly once: (token, name) → the highest line that is judged and durable. Rebuilt at start from the last
+// segment's opening and the client records after it. Used by the appender thread only.
+
+/// The clients of a store.
+final class ClientTable {
+    struct Client {
+        var token: UInt32
+        var name: [UInt8]
+        /// The highest durable line.
+        var sequence: UInt64
+        var lastSeen: Int64
+        /// A line of it was refused: nothing of it is taken until its next HELLO.
+        var isStopped = false
+        var isFree = false
+    }
+
+    private struct Key: Hashable {
+        var token: UInt32
+        var name: [UInt8]
+    }
+
+    private(set) var clients: [Client] = []
+    private var slots: [Key: Int32] = [:]
+    private var free: [Int32] = []
+
+    /// Clients known.
+    var count: Int { slots.count }
+
+    /// The client's slot, made if there is none; nil: the limit is reached.
+    func open(token: UInt32, name: [UInt8], now: Int64) -> Int32? {
+        let key = Key(token: token, name: name)
+        if let slot = slots[key] {
+            clients[Int(slot)].lastSeen = now
+            return slot
+        }
+        if slots.count >= StoreLimits.clientsMax { forgetIdle(now: now) }
+        guard slots.count < StoreLimits.clientsMax else { return nil }
+        let client = Client(token: token, name: name, sequence: 0, lastSeen: now)
+        let slot: Int32
+        if let reused = free.popLast() {
+            slot = reused
+            clients[Int(slot)] = client
+        } else {
+            slot = Int32(clients.count)
+            clients.append(client)
+        }
+        slots[key] = slot
+        return slot
+    }
+
+    /// At start: what a record says of a client.
+    func restore(token: UInt32, name: [UInt8], sequence: UInt64, lastSeen: Int64, now: Int64) {
+        if now - lastSeen > StoreLimits.clientIdleMicroseconds { return }
+        guard let slot = open(token: token, name: name, now: lastSeen) else { return }
+        clients[Int(slot)].sequence = max(clients[Int(slot)].sequence, sequence)
+    }
+
+    subscript(slot: Int32) -> Client {
+        get { clients[Int(slot)] }
+        set { clients[Int(slot)] = newValue }
+    }
+
+    func setSequence(_ slot: Int32, _ sequence: UInt64, now: Int64) {
+        clients[Int(slot)].sequence = sequence
+        clients[Int(slot)].lastSeen = now
+    }
+
+    func setStopped(_ slot: Int32, _ stopped: Bool) { clients[Int(slot)].isStopped = stopped }
+
+    private func forgetIdle(now: Int64) {
+        for (key, slot) in slots where now - clients[Int(slot)].lastSeen > StoreLimits.clientIdleMicroseconds {
+            slots[key] = nil
+            clients[Int(slot)] = Client(token: 0, name: [], sequence: 0, lastSeen: 0, isFree: true)
+            free.append(slot)
+        }
+    }
+
+    /// Calls `body` for each client whose sequence must outlive older segments.
+    func forEachKept(_ body: (Client) -> Void) {
+        for client in clients where !client.isFree && client.sequence > 0 { body(client) }
+    }
+}

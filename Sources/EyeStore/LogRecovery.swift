@@ -1,0 +1,334 @@
+// What happens to a log between two lives of its writer: find its end, tell a torn tail from damage, save the unsynced tail, publish.
+// The rules are in docs/format.md, "What recovery does". Invariant: nothing below the watermark is ever cut or overwritten, and a
+// crash at any point in here leaves a log that recovers to the same events. Called once, before the appender starts.
+
+import EyeSystem
+import Glibc
+
+/// What a start found and did.
+public struct RecoveryReport: Sendable {
+    /// Damaged places found in what a start reads (the last segment, mostly).
+    public internal(set) var damage: [Corruption] = []
+    /// Where the torn tail was copied to before it was cut, and its bytes.
+    public internal(set) var torn: (path: String, bytes: Int64)?
+    /// Events of the last commit that were written and synced anew.
+    public internal(set) var rewrittenEvents = 0
+    /// Files without a usable header that were left alone.
+    public internal(set) var unusableSegments: [UInt64] = []
+    /// Whether all event_ids of the window are known again.
+    public internal(set) var isWindowComplete = true
+
+    /// Nothing to report.
+    public var isClean: Bool { damage.isEmpty && torn == nil && rewrittenEvents == 0 && isWindowComplete }
+}
+
+/// An event_id met in a scan.
+struct SeenEventID {
+    var key: ID128
+    var id: UInt64
+    var received: Int64
+}
+
+/// What one segment told.
+struct SegmentFindings {
+    struct ClientNote {
+        var token: UInt32
+        var name: [UInt8]
+        var sequence: UInt64
+        var lastSeen: Int64
+    }
+
+    var base: UInt64
+    var header: SegmentHeader?
+    var salt: UInt32 = 0
+    /// Whether its opening was whole: then no older segment is needed.
+    var isOpeningWhole = false
+    var isOpeningUnbroken = false
+    var clients: [ClientNote] = []
+    var eventIDs: [SeenEventID] = []
+    var damage: [Corruption] = []
+    /// Behind the last frame that counts.
+    var end: Int64 = 0
+    var fileBytes: Int64 = 0
+    var crc: UInt32 = 0
+    var position = LogPosition()
+    var hasRecords = false
+    /// The frames of the last commit.
+    var lastCommit: [(offset: Int64, header: FrameHeader)] = []
+    /// The tail that never was whole begins here.
+    var tornStart: Int64?
+
+    init(base: UInt64) {
+        self.base = base
+        position.nextSequence = base
+    }
+}
+
+/// A recovered log, and what was read on the way.
+struct RecoveredLog {
+    var writer: LogWriter
+    var report: RecoveryReport
+    /// Event ids of the last segment, for the window; older ones are in the indexes.
+    var findings: [SegmentFindings]
+    var segments: [UInt64]
+}
+
+/// Recovery of one log folder.
+struct LogRecovery {
+    let disk: any Disk
+    let folder: String
+    let options: StoreOptions
+    let time: any TimeSource
+    private var log: String { folder + "/log" }
+
+    init(_ disk: any Disk, folder: String, options: StoreOptions, time: any TimeSource) {
+        self.disk = disk
+        self.folder = folder
+        self.options = options
+        self.time = time
+    }
+
+    func run() throws(StoreOpenError) -> RecoveredLog {
+        let seen = try checked { () throws(SystemError) in
+            try disk.makeDirectory(folder)
+            try disk.makeDirectory(log)
+            let mark = try WatermarkReader(disk, path: folder + "/watermark").read()
+            return (mark, try SegmentFolder.list(disk, log, ".log"))
+        }
+        try refuseNewer(seen.0, seen.1)
+        return try checked { () throws(SystemError) in try recover(seen.0?.mark, seen.1) }
+    }
+
+    private func checked<T>(_ body: () throws(SystemError) -> T) throws(StoreOpenError) -> T {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw .unusable(path: folder, error)
+        }
+    }
+
+    /// One segment has one version and the newest are last, so two headers tell.
+    private func refuseNewer(_ mark: (mark: Watermark, version: Int)?, _ bases: [UInt64]) throws(StoreOpenError) {
+        if let mark, mark.version > FormatVersion.current {
+            throw .newerFormat(file: folder + "/watermark", version: mark.version)
+        }
+        for base in bases.suffix(2) {
+            let path = log + "/" + SegmentFolder.name(base, ".log")
+            var header: SegmentHeader?
+            // A segment that cannot be read is judged by the recovery, not here.
+            do throws(SystemError) { header = try SegmentHeader.read(disk.open(path, .read)) } catch { continue }
+            if let header, header.version > FormatVersion.current {
+                throw .newerFormat(file: path, version: header.version)
+            }
+        }
+    }
+
+    // MARK: Deciding
+
+    private func recover(_ mark: Watermark?, _ bases: [UInt64]) throws(SystemError) -> RecoveredLog {
+        var report = RecoveryReport()
+        var salts = SaltSource(seed: options.randomSeed)
+        let now = time.nowMicroseconds()
+        try removeLeftovers()
+        if bases.isEmpty { try synchronizeFolders() }
+
+        var findings: [SegmentFindings] = []
+        for (index, base) in bases.enumerated().reversed() {
+            let isLast = index == bases.count - 1
+            let durable = mark.map { $0.segment == base ? $0.bytes : 0 } ?? 0
+            let found = try SegmentReading(disk, log: log).read(
+                base, durable: durable, next: isLast ? nil : bases[index + 1])
+            findings.append(found)
+            // An opening holds all that older segments know of clients.
+            if found.isOpeningWhole || findings.count == LogRecovery.openingsLookedAtMax { break }
+        }
+        var position = LogPosition()
+        let clients = ClientTable()
+        for found in findings.reversed() {
+            position.nextSequence = max(position.nextSequence, found.position.nextSequence, found.base)
+            position.nextEventID = max(position.nextEventID, found.position.nextEventID)
+            position.commit = max(position.commit, found.position.commit)
+            for note in found.clients {
+                clients.restore(
+                    token: note.token, name: note.name, sequence: note.sequence, lastSeen: note.lastSeen, now: now)
+            }
+        }
+
+        // What was durable once and is not there now keeps its numbers.
+        let known = position
+        if let mark {
+            position.nextSequence = max(position.nextSequence, mark.nextSequence)
+            position.nextEventID = max(position.nextEventID, mark.nextEventID)
+            position.commit = max(position.commit, mark.commit)
+        }
+        if let last = findings.first, last.isUnusable, mark?.segment != last.base {
+            // Nobody knows which ids it held: skip as many as it can have held.
+            position.nextEventID += UInt64(max(last.fileBytes, 0)) / UInt64(Record.eventBytes)
+        }
+        let isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
+        for found in findings.reversed() { report.damage += found.damage }
+        if isLost { note(&report, mark, findings.first, known: known, position) }
+
+        let segment = try settle(
+            &report, findings.first, isLost: isLost, position: &position, durable: mark, clients: clients, now: now,
+            salt: UInt32(truncatingIfNeeded: salts.next()))
+        let watermark = try WatermarkWriter(disk, folder: folder, from: mark ?? Watermark())
+        try watermark.publish(
+            Watermark(
+                segment: segment.base, bytes: segment.bytes, nextSequence: position.nextSequence,
+                nextEventID: position.nextEventID, commit: position.commit))
+        try watermark.synchronize()
+        let writer = LogWriter(
+            disk, folder: folder, time: time, options: options, clients: clients, position: position, active: segment,
+            watermark: watermark, salts: salts)
+        return RecoveredLog(
+            writer: writer, report: report, findings: findings,
+            segments: try SegmentFolder.list(disk, log, ".log"))
+    }
+
+    /// So many openings are looked at, one after the other, when they are damaged.
+    private static let openingsLookedAtMax = 16
+
+    /// Reports ids that the watermark knows of and the log does not.
+    private func note(
+        _ report: inout RecoveryReport, _ mark: Watermark?, _ last: SegmentFindings?, known: LogPosition,
+        _ position: LogPosition
+    ) {
+        let index = report.damage.indices.last
+        if let index, let last, report.damage[index].segment == last.base,
+            report.damage[index].nextEventID == known.nextEventID,
+            report.damage[index].offset + report.damage[index].bytes >= last.fileBytes
+        {
+            // The damage at the end of the segment is where they were.
+            report.damage[index].nextEventID = position.nextEventID
+            return
+        }
+        let isHere = mark?.segment == last?.base
+        report.damage.append(
+            Corruption(
+                segment: mark?.segment ?? last?.base ?? 1, offset: isHere ? last?.fileBytes ?? 0 : 0,
+                bytes: isHere ? max((mark?.bytes ?? 0) - (last?.fileBytes ?? 0), 0) : mark?.bytes ?? 0,
+                cause: isHere ? .missingBytes : .missingSegment, firstEventID: known.nextEventID,
+                nextEventID: position.nextEventID))
+    }
+
+    /// Cuts, saves, and says where the next frame goes.
+    private func settle(
+        _ report: inout RecoveryReport, _ last: SegmentFindings?, isLost: Bool, position: inout LogPosition,
+        durable: Watermark?, clients: ClientTable, now: Int64, salt: UInt32
+    ) throws(SystemError) -> ActiveSegment {
+        guard let last else { return try fresh(position, clients: clients, now: now, salt: salt) }
+        let isWhole = last.damage.isEmpty && !isLost
+        if isWhole, let start = last.tornStart {
+            report.torn = (try copyTorn(last.base, from: start, bytes: last.fileBytes - start), last.fileBytes - start)
+        }
+        let durableBytes = durable.map { $0.segment == last.base ? $0.bytes : 0 } ?? 0
+        if !isLost, let first = last.lastCommit.first, first.offset >= durableBytes {
+            return try saveTail(&report, last, first: first, isWhole: isWhole, clients: clients, now: now, salt: salt)
+        }
+        guard isWhole, !last.isUnusable, let header = last.header else {
+            if last.isUnusable { report.unusableSegments.append(last.base) }
+            // A name is used once.
+            if position.nextSequence <= last.base { position.nextSequence = last.base + 1 }
+            return try fresh(position, clients: clients, now: now, salt: salt)
+        }
+        let file = try disk.open(log + "/" + SegmentFolder.name(last.base, ".log"), .write)
+        if last.tornStart != nil {
+            try file.truncate(to: last.end)
+            try file.synchronize()
+        }
+        return ActiveSegment(
+            file: file, base: last.base, salt: header.salt, bytes: last.end, previousCRC: last.crc,
+            hasRecords: last.hasRecords)
+    }
+
+    private func fresh(
+        _ position: LogPosition, clients: ClientTable, now: Int64, salt: UInt32
+    ) throws(SystemError) -> ActiveSegment {
+        let segment = NewSegment(base: position.nextSequence, position: position, salt: salt, created: now)
+        return try segment.make(disk, folder: folder, clients: clients, tail: [])
+    }
+
+    /// Writes the frames of the last commit to a segment of their own: the page cache may be the only place that has them.
+    private func saveTail(
+        _ report: inout RecoveryReport, _ last: SegmentFindings, first: (offset: Int64, header: FrameHeader),
+        isWhole: Bool, clients: ClientTable, now: Int64, salt: UInt32
+    ) throws(SystemError) -> ActiveSegment {
+        let path = log + "/" + SegmentFolder.name(last.base, ".log")
+        let old = try disk.open(path, .write)
+        var tail: [(header: FrameHeader, payload: [UInt8])] = []
+        for frame in last.lastCommit {
+            let buffer = ByteBuffer(count: frame.header.payloadBytes)
+            let got = try unsafe old.read(into: buffer.bytes, at: frame.offset + Int64(StoreLimits.headerBytes))
+            tail.append((frame.header, unsafe Array(buffer.view(min(got, frame.header.payloadBytes)))))
+            report.rewrittenEvents += Int(frame.header.events)
+        }
+        let base = first.header.firstSequence
+        // The new file takes the old one's name when nothing else is in it; what is damaged there is kept aside.
+        if base == last.base && !isWhole { _ = try copyTorn(base, from: 0, bytes: last.fileBytes) }
+        let before = LogPosition(
+            nextSequence: base, nextEventID: first.header.firstEventID, commit: first.header.commit - 1)
+        let segment = try NewSegment(base: base, position: before, salt: salt, created: now).make(
+            disk, folder: folder, clients: clients, tail: tail)
+        if base != last.base && isWhole {
+            try old.truncate(to: first.offset)
+            try old.synchronize()
+        }
+        return segment
+    }
+
+    // MARK: Files
+
+    private func removeLeftovers() throws(SystemError) {
+        for name in try disk.list(log) where name.hasSuffix(".new") { try disk.remove(log + "/" + name) }
+    }
+
+    /// A new store's own place must be durable too.
+    private func synchronizeFolders() throws(SystemError) {
+        try disk.synchronizeDirectory(folder)
+        var parent = folder
+        while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() }
+        while let last = parent.last, last != "/" { parent.removeLast() }
+        do throws(SystemError) {
+            try disk.synchronizeDirectory(parent.isEmpty ? "." : parent)
+        } catch {
+            // A parent that we may not read was not made by us.
+            if error.errno != EACCES && error.errno != ENOENT && error.errno != EPERM { throw error }
+        }
+    }
+
+    /// Copies bytes that will be cut; returns where to.
+    private func copyTorn(_ base: UInt64, from start: Int64, bytes: Int64) throws(SystemError) -> String {
+        let source = try disk.open(log + "/" + SegmentFolder.name(base, ".log"), .read)
+        for attempt in 1...StoreLimits.tornCopiesMax {
+            let path = log + "/" + SegmentFolder.name(base, "-\(start)-\(attempt).torn")
+            let copy: any DiskFile
+            do throws(SystemError) {
+                copy = try disk.open(path, .create)
+            } catch {
+                if error.errno == EEXIST && attempt < StoreLimits.tornCopiesMax { continue }
+                throw error
+            }
+            let buffer = ByteBuffer(count: StoreLimits.scanBytes)
+            var done: Int64 = 0
+            while done < bytes {
+                let wanted = Int(min(bytes - done, Int64(StoreLimits.scanBytes)))
+                // In bounds: `wanted` is at most the buffer's size.
+                let got = try unsafe source.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[0..<wanted]), at: start + done)
+                if got == 0 { break }
+                try unsafe copy.write(buffer.view(got), at: done)
+                done += Int64(got)
+            }
+            try copy.synchronize()
+            try disk.synchronizeDirectory(log)
+            return path
+        }
+        throw SystemError(errno: EEXIST, call: "open")
+    }
+}
+
+extension SegmentFindings {
+    /// No header, no frame: nothing can be appended to it.
+    var isUnusable: Bool { header == nil && !hasRecords && !isOpeningWhole }
+}

@@ -1,0 +1,331 @@
+// Appends frames to a log: segment files, numbering, chain, one write and one fdatasync a commit, the watermark, and the roll to the
+// next segment. Knows nothing of duplicates. Invariant: `position` is what is durable and published; bytes behind it in the
+// file are nobody's. A failed sync makes it unusable for good. Used by one thread: the appender, or housekeeping for rejected/.
+
+import EyeSystem
+import Glibc
+
+/// How a commit ended; a failure that is final is thrown instead.
+public enum CommitOutcome: Sendable {
+    /// Every frame is on disk, and published to readers.
+    case durable
+    /// The storage is full: nothing of it was stored; sequences and ids are unchanged.
+    case refused
+}
+
+/// Numbers that nobody can foresee, or a seeded row of them for tests.
+struct SaltSource {
+    private var state: UInt64?
+
+    init(seed: UInt64?) { state = seed }
+
+    mutating func next() -> UInt64 {
+        guard let seed = state else {
+            var system = SystemRandomNumberGenerator()
+            return system.next()
+        }
+        let sum = seed &+ 0x9E37_79B9_7F4A_7C15
+        state = sum
+        var mixed = (sum ^ (sum >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// The active segment of a log.
+struct ActiveSegment {
+    var file: any DiskFile
+    var base: UInt64
+    var salt: UInt32
+    /// Where the next frame goes.
+    var bytes: Int64
+    /// The CRC that the next frame's header repeats.
+    var previousCRC: UInt32
+    /// Whether it holds records, not only its opening.
+    var hasRecords: Bool
+}
+
+/// What the next commit continues from.
+struct LogPosition {
+    var nextSequence: UInt64 = 1
+    var nextEventID: UInt64 = 1
+    /// The last durable commit.
+    var commit: UInt64 = 0
+}
+
+/// A log's writing end.
+@safe
+final class LogWriter {
+    let disk: any Disk
+    /// The folder that holds `log/` and `watermark`.
+    let folder: String
+    let time: any TimeSource
+    let options: StoreOptions
+    let clients: ClientTable
+    private(set) var position: LogPosition
+    private(set) var active: ActiveSegment
+    private let watermark: WatermarkWriter
+    private(set) var salts: SaltSource
+    private let pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
+    /// Why it is unusable.
+    private(set) var failure: SystemError?
+    /// Called after a roll with the base of the segment that was closed; on the writer's thread.
+    var closed: (UInt64) -> Void = { _ in }
+
+    // Room on the disk.
+    private var isFull = false
+    private var checkedAt: UInt64 = 0
+    private var bytesSinceCheck: Int64 = StoreLimits.freeCheckBytes
+
+    init(
+        _ disk: any Disk, folder: String, time: any TimeSource, options: StoreOptions, clients: ClientTable,
+        position: LogPosition, active: ActiveSegment, watermark: WatermarkWriter, salts: SaltSource
+    ) {
+        self.disk = disk
+        self.folder = folder
+        self.time = time
+        self.options = options
+        self.clients = clients
+        self.position = position
+        self.active = active
+        self.watermark = watermark
+        self.salts = salts
+        unsafe pieces = .allocate(capacity: StoreLimits.commitFramesMax)
+        unsafe pieces.initialize(
+            repeating: UnsafeRawBufferPointer(start: nil, count: 0), count: StoreLimits.commitFramesMax)
+    }
+
+    deinit { unsafe pieces.deallocate() }
+
+    /// Makes `frames` durable as one commit. Empty ones are passed over.
+    func append(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
+        if let failure { throw failure }
+        precondition(frames.count <= StoreLimits.commitFramesMax, "a commit has at most 64 frames")
+        var bytes: Int64 = 0
+        var left = 0
+        for frame in frames where frame.recordCount > 0 {
+            bytes += Int64(frame.byteCount)
+            left += 1
+        }
+        if left == 0 { return .durable }
+        guard hasRoom(for: bytes) else { return .refused }
+        do throws(SystemError) {
+            if active.hasRecords && active.bytes + bytes > options.segmentBytes {
+                guard try roll() else { return refuse() }
+            }
+            var next = position
+            next.commit += 1
+            var crc = active.previousCRC
+            var offset: UInt32 = 0
+            var count = 0
+            for frame in frames where frame.recordCount > 0 {
+                var header = FrameHeader()
+                left -= 1
+                header.flags = (count == 0 ? FrameFlag.first : 0) | (left == 0 ? FrameFlag.last : 0)
+                header.salt = active.salt
+                header.commit = next.commit
+                header.firstSequence = next.nextSequence
+                header.firstEventID = next.nextEventID
+                header.previousCRC = crc
+                header.commitBytes = offset
+                let whole = unsafe frame.complete(&header)
+                // In bounds: at most `commitFramesMax` frames, checked above.
+                unsafe pieces[count] = whole.bytes
+                crc = unsafe whole.crc
+                count += 1
+                unsafe offset += UInt32(whole.bytes.count)
+                frame.firstEventID = next.nextEventID
+                next.nextSequence += UInt64(header.records)
+                next.nextEventID += UInt64(header.events)
+            }
+            do throws(SystemError) {
+                try unsafe active.file.write(UnsafeBufferPointer(start: pieces, count: count), at: active.bytes)
+            } catch {
+                guard error.isFull else { throw error }
+                // Any prefix may stand there. It is cut off, durably, before anybody is told: an event that was refused must not
+                // turn up after a crash.
+                try active.file.truncate(to: active.bytes)
+                try active.file.synchronize()
+                return refuse()
+            }
+            try active.file.synchronize()
+            active.bytes += bytes
+            active.previousCRC = crc
+            active.hasRecords = true
+            bytesSinceCheck += bytes
+            position = next
+            try publish()
+            return .durable
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    /// A clean stop.
+    func close() throws(SystemError) {
+        if let failure { throw failure }
+        try watermark.synchronize()
+    }
+
+    func nextSalt() -> UInt64 { salts.next() }
+
+    private func publish() throws(SystemError) {
+        try watermark.publish(
+            Watermark(
+                segment: active.base, bytes: active.bytes, nextSequence: position.nextSequence,
+                nextEventID: position.nextEventID, commit: position.commit))
+    }
+
+    // MARK: Room
+
+    private func hasRoom(for bytes: Int64) -> Bool {
+        let now = time.monotonicNanoseconds()
+        let pause = isFull ? StoreLimits.fullProbeNanoseconds : StoreLimits.freeCheckNanoseconds
+        let isDue = now &- checkedAt >= pause || (!isFull && bytesSinceCheck >= StoreLimits.freeCheckBytes)
+        guard isDue else { return !isFull }
+        checkedAt = now
+        bytesSinceCheck = 0
+        isFull = isBelowFloor(bytes)
+        return !isFull
+    }
+
+    private func isBelowFloor(_ bytes: Int64) -> Bool {
+        do throws(SystemError) {
+            return try disk.freeBytes(folder) < options.minFreeBytes + UInt64(bytes)
+        } catch {
+            // Unknown is not full: the write itself will say.
+            return false
+        }
+    }
+
+    private func refuse() -> CommitOutcome {
+        isFull = true
+        checkedAt = time.monotonicNanoseconds()
+        return .refused
+    }
+
+    // MARK: Segments
+
+    /// Begins the next segment. False: the storage is full. The old one is durable: every commit was synced.
+    private func roll() throws(SystemError) -> Bool {
+        let old = active.base
+        do throws(SystemError) {
+            let segment = NewSegment(
+                base: position.nextSequence, position: position, salt: UInt32(truncatingIfNeeded: salts.next()),
+                created: time.nowMicroseconds())
+            active = try segment.make(disk, folder: folder, clients: clients, tail: [])
+        } catch {
+            if error.isFull && !error.isSync {
+                try NewSegment.removeLeftover(disk, folder: folder, base: position.nextSequence)
+                return false
+            }
+            throw error
+        }
+        // Readers must know of the new segment before they look for the index of the old one.
+        try publish()
+        closed(old)
+        return true
+    }
+}
+
+extension SystemError {
+    /// A failed sync: final, whatever its errno.
+    var isSync: Bool { call.description == "fdatasync" || call.description == "fsync" }
+}
+
+/// A segment about to be made: under a temporary name, synced, renamed, the folder synced.
+struct NewSegment {
+    var base: UInt64
+    var position: LogPosition
+    var salt: UInt32
+    var created: Int64
+
+    static func removeLeftover(_ disk: any Disk, folder: String, base: UInt64) throws(SystemError) {
+        do throws(SystemError) {
+            try disk.remove(folder + "/log/" + SegmentFolder.name(base, ".log.new"))
+        } catch {
+            if error.errno != ENOENT { throw error }
+        }
+    }
+
+    /// Makes it, with the clients' sequences and `tail`: frames that recovery found behind the durable position.
+    func make(
+        _ disk: any Disk, folder: String, clients: ClientTable, tail: [(header: FrameHeader, payload: [UInt8])]
+    ) throws(SystemError) -> ActiveSegment {
+        let log = folder + "/log"
+        let path = log + "/" + SegmentFolder.name(base, ".log")
+        try NewSegment.removeLeftover(disk, folder: folder, base: base)
+        let file = try disk.open(path + ".new", .create)
+        let head = ByteBuffer(count: StoreLimits.headerBytes)
+        let header = SegmentHeader(
+            base: base, firstEventID: position.nextEventID, created: created, salt: salt, commit: position.commit)
+        var crc = unsafe header.write(to: head.bytes.baseAddress.unsafelyUnwrapped)
+        try unsafe file.write(UnsafeRawBufferPointer(head.bytes), at: 0)
+        var bytes = Int64(StoreLimits.headerBytes)
+
+        var frames: [Frame] = [Frame()]
+        clients.forEachKept { client in
+            let full = !frames[frames.count - 1].appendKept(client)
+            if full {
+                frames.append(Frame())
+                _ = frames[frames.count - 1].appendKept(client)
+            }
+        }
+        for (index, frame) in frames.enumerated() {
+            var header = FrameHeader()
+            header.kind = FrameKind.opening
+            header.flags =
+                (index == 0 ? FrameFlag.first : 0) | (index == frames.count - 1 ? FrameFlag.last : 0)
+            header.salt = salt
+            header.commit = position.commit
+            header.firstSequence = base
+            header.firstEventID = position.nextEventID
+            header.previousCRC = crc
+            header.commitBytes = UInt32(bytes - Int64(StoreLimits.headerBytes))
+            let whole = unsafe frame.complete(&header)
+            try unsafe file.write(whole.bytes, at: bytes)
+            crc = unsafe whole.crc
+            unsafe bytes += Int64(whole.bytes.count)
+        }
+
+        let tailStart = bytes
+        for old in tail {
+            var header = old.header
+            header.salt = salt
+            header.previousCRC = crc
+            header.commitBytes = UInt32(bytes - tailStart)
+            let frame = ByteBuffer(count: header.frameBytes)
+            let start = unsafe frame.bytes.baseAddress.unsafelyUnwrapped
+            let headerCRC = unsafe header.write(to: start)
+            // In bounds: the buffer has the frame's size.
+            let payload = unsafe UnsafeMutableRawBufferPointer(
+                start: start + StoreLimits.headerBytes, count: header.payloadBytes)
+            unsafe payload.copyBytes(from: old.payload)
+            crc = unsafe FrameHeader.seal(
+                payloadCRC: Checksum.crc32c(UnsafeRawBufferPointer(payload)), headerCRC: headerCRC)
+            unsafe start.put(crc, StoreLimits.headerBytes + header.payloadBytes)
+            try unsafe file.write(UnsafeRawBufferPointer(frame.bytes), at: bytes)
+            bytes += Int64(header.frameBytes)
+        }
+        try file.synchronize()
+        try disk.rename(path + ".new", to: path)
+        try disk.synchronizeDirectory(log)
+        return ActiveSegment(
+            file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty)
+    }
+}
+
+extension Frame {
+    /// Appends what an opening keeps of a client. False: the frame is full.
+    func appendKept(_ client: ClientTable.Client) -> Bool {
+        let length = Record.clientBytes + client.name.count
+        guard
+            let record = unsafe begin(
+                kind: RecordKind.client, flags: 0, length: length, token: client.token, received: client.lastSeen)
+        else { return false }
+        unsafe record.put(client.sequence, 24)
+        for index in 0..<client.name.count { unsafe record.put(client.name[index], Record.clientBytes + index) }
+        return true
+    }
+}

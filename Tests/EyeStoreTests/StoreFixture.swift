@@ -1,0 +1,81 @@
+// What the store's tests share: a folder of their own, a clock they set, and short ways to fill a frame and to read a store.
+
+import EyeSystem
+import Foundation
+
+@testable import EyeStore
+
+/// A temporary folder, removed at the end of its life.
+final class TemporaryFolder: Sendable {
+    let path: String
+    init() {
+        path = NSTemporaryDirectory() + "eye-store-" + UUID().uuidString
+    }
+    deinit {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            // Never made.
+        }
+    }
+}
+
+/// A clock that the test sets.
+final class TestTime: TimeSource, @unchecked Sendable {
+    var now: Int64 = 1_700_000_000_000_000
+    var monotonic: UInt64 = 1_000_000_000
+    func nowMicroseconds() -> Int64 { now }
+    func monotonicNanoseconds() -> UInt64 { monotonic }
+}
+
+/// Numbers from a seed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// An event as the tests write and expect it.
+struct TestEvent: Equatable {
+    var id: UInt64 = 0
+    var received: Int64 = 1_700_000_000_000_000
+    var timestamp: Int64 = 1_700_000_000_000_000
+    var session = ID128(high: 1, low: 1)
+    var token: UInt32 = 7
+    var eventID: ID128?
+    var category = "page"
+    var name = "click"
+    var data = "{\"a\":1}"
+}
+
+extension Frame {
+    func append(_ event: TestEvent, client: ClientLine = .none) -> Bool {
+        let key = EventKey(
+            received: event.received, timestamp: event.timestamp, session: event.session, token: event.token,
+            eventID: event.eventID)
+        return Array(event.category.utf8).withUnsafeBytes { category in
+            Array(event.name.utf8).withUnsafeBytes { name in
+                Array(event.data.utf8).withUnsafeBytes { data in
+                    appendEvent(key, category: category, name: name, data: data, client: client)
+                }
+            }
+        }
+    }
+}
+
+extension StoreOptions {
+    /// Small and without a floor.
+    static func test(segmentBytes: Int64 = 64 << 20) -> StoreOptions {
+        var options = StoreOptions()
+        options.segmentBytes = segmentBytes
+        options.minFreeBytes = 0
+        options.randomSeed = 42
+        options.lockWaitMilliseconds = 0
+        return options
+    }
+}
