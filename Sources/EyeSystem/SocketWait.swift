@@ -1,0 +1,25 @@
+// Waiting for one socket by poll(2): for clients that block, which have no event loop.
+
+import Glibc
+
+/// What waiting for a socket came to: what it is ready for.
+public struct SocketWait: Equatable, Sendable {
+    /// Bytes, or the end, or an error can be read.
+    public let isReadable: Bool
+    /// Bytes can be sent.
+    public let isWritable: Bool
+
+    /// Waits until `socket` is ready for what is wanted; nil after `timeoutMilliseconds` (negative: without end).
+    public static func poll(
+        _ socket: Int32, forWriting: Bool, timeoutMilliseconds: Int32
+    ) throws(SystemError) -> SocketWait? {
+        let events = Int16(POLLIN) | (forWriting ? Int16(POLLOUT) : 0)
+        var wanted = pollfd(fd: socket, events: events, revents: 0)
+        let count = try retrying("poll") { unsafe Glibc.poll(&wanted, 1, timeoutMilliseconds) }
+        guard count > 0 else { return nil }
+        let broken = wanted.revents & Int16(POLLERR | POLLHUP) != 0
+        return SocketWait(
+            isReadable: broken || wanted.revents & Int16(POLLIN) != 0,
+            isWritable: forWriting && (broken || wanted.revents & Int16(POLLOUT) != 0))
+    }
+}
