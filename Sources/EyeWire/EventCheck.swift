@@ -8,9 +8,11 @@ public enum EventCheck {
     /// ``WireLimits/problemsMax``.
     public static func problems(_ bytes: UnsafeRawBufferPointer, latest: Int64) -> [Fault] {
         var problems: [Fault] = []
+        var fields = EventFields()
         while problems.count < WireLimits.problemsMax {
             do throws(Fault) {
-                _ = try unsafe EventScanner.scan(bytes, latest: latest, passing: problems.count)
+                var passed = Problems(passing: problems.count)
+                try unsafe EventScanner.scan(bytes, latest: latest, &passed, into: &fields)
                 break
             } catch {
                 problems.append(error)

@@ -43,6 +43,18 @@ public struct EventFields: Equatable, Sendable {
     /// Bytes of `data`, with both braces.
     public var dataCount: Int
 
+    /// Fields to scan into.
+    @inlinable
+    public init() {
+        session = UUID(high: 0, low: 0)
+        timestamp = 0
+        eventID = nil
+        category = StringField(offset: 0, count: 0, escaped: false)
+        name = StringField(offset: 0, count: 0, escaped: false)
+        dataOffset = 0
+        dataCount = 0
+    }
+
     /// The bytes of `data`.
     @inlinable
     public var dataRange: Range<Int> { dataOffset..<dataOffset + dataCount }
@@ -53,291 +65,303 @@ public enum EventScanner {
     /// Judges the JSON object `bytes`; white space around it is allowed.
     /// - Parameter latest: the latest timestamp that is taken, microseconds since 1970: now + tolerance.
     public static func scan(_ bytes: UnsafeRawBufferPointer, latest: Int64) throws(Fault) -> EventFields {
-        try unsafe scan(bytes, latest: latest, passing: 0)
+        var fields = EventFields()
+        try unsafe scan(bytes, latest: latest, into: &fields)
+        return fields
     }
 
-    /// As ``scan(_:latest:)``, but the first `passing` problems are passed over: the next one is thrown.
-    @inline(__always)
-    static func scan(
-        _ bytes: UnsafeRawBufferPointer, latest: Int64, passing: Int
-    ) throws(Fault) -> EventFields {
+    /// As ``scan(_:latest:)``, into fields of the caller's, whose content does not matter before, nor after a throw: the
+    /// ingest loops keep one for all their lines.
+    public static func scan(
+        _ bytes: UnsafeRawBufferPointer, latest: Int64, into fields: inout EventFields
+    ) throws(Fault) {
+        var problems = Problems(passing: 0)
         let count = bytes.count
-        guard count <= WireLimits.eventBytesMax else { throw Fault(.tooLong) }
         // In bounds: there are eight bytes, so there is a last one.
-        if count >= 8, unsafe bytes[count &- 1] == 0x7D {
-            var reading = unsafe EventReading(
-                text: JSONScanner<SentinelEdge>(bytes), latest: latest, passing: passing)
-            return try reading.read()
+        if count &- 8 <= WireLimits.eventBytesMax &- 8, count >= 8, unsafe bytes[count &- 1] == 0x7D {
+            return try unsafe JSONScanner<SentinelEdge>(bytes).event(latest: latest, &problems, into: &fields)
         }
-        return try unsafe scanGuarded(bytes, latest: latest, passing: passing)
+        try unsafe scan(bytes, latest: latest, &problems, into: &fields)
     }
 
-    /// The same for a text that does not end in `}`: white space after it, or not JSON.
+    /// The same for any text (white space after it, or not JSON), and after some problems have been passed over.
     @inline(never)
-    private static func scanGuarded(
-        _ bytes: UnsafeRawBufferPointer, latest: Int64, passing: Int
-    ) throws(Fault) -> EventFields {
-        var reading = unsafe EventReading(text: JSONScanner<GuardedEdge>(bytes), latest: latest, passing: passing)
-        return try reading.read()
+    static func scan(
+        _ bytes: UnsafeRawBufferPointer, latest: Int64, _ problems: inout Problems, into fields: inout EventFields
+    ) throws(Fault) {
+        guard bytes.count <= WireLimits.eventBytesMax else { throw Fault(.tooLong) }
+        try unsafe JSONScanner<GuardedEdge>(bytes).event(latest: latest, &problems, into: &fields)
     }
 }
 
-/// One event being read.
-private struct EventReading<Edge: TextEdge> {
-    let text: JSONScanner<Edge>
-    let latest: Int64
-    /// Problems still to be passed over.
+/// The problems of one event, noted while its text is read on. Touched only when there is one.
+struct Problems {
+    /// How many are to be passed over before one is kept.
     var passing: Int
+    /// There is a problem to tell.
+    var isKept = false
     /// The problem to tell.
-    var problem: Fault?
-    /// One bit for each member seen, by raw value.
-    var seen: UInt8 = 0
-    var session = UUID(high: 0, low: 0)
-    var eventID = UUID(high: 0, low: 0)
-    var timestamp: Int64 = 0
-    var category = StringField(offset: 0, count: 0, escaped: false)
-    var name = StringField(offset: 0, count: 0, escaped: false)
-    var dataOffset = 0
-    var dataCount = 0
+    var fault = Fault(.badJSON)
 
-    @inline(__always)
-    init(text: JSONScanner<Edge>, latest: Int64, passing: Int) {
-        self.text = text
-        self.latest = latest
-        self.passing = passing
+    init(passing: Int) { self.passing = passing }
+
+    /// Notes a problem.
+    @inline(never)
+    mutating func note(_ fault: Fault) {
+        if passing > 0 {
+            passing -= 1
+        } else if !isKept {
+            isKept = true
+            self.fault = fault
+        }
     }
+}
 
+extension JSONScanner {
+    /// The event that the text is. What is wrong with single members is noted in `problems`, and the one it keeps thrown
+    /// in the end; what is no JSON object is thrown at once.
     @inline(__always)
-    mutating func read() throws(Fault) -> EventFields {
-        var i = text.skipSpace(0)
-        guard text.byteOrZero(i) == 0x7B else { throw noObject(i) }
-        i = text.skipSpace(i &+ 1)
-        if text.byte(i) == 0x7D {
+    fileprivate func event(
+        latest: Int64, _ problems: inout Problems, into fields: inout EventFields
+    ) throws(Fault) {
+        // One bit for each member seen, by raw value.
+        var seen: UInt8 = 0
+        var i = skipSpace(0)
+        guard byteOrZero(i) == 0x7B else { throw noObject(i) }
+        i = skipSpace(i &+ 1)
+        if byte(i) == 0x7D {
             i &+= 1
         } else {
-            i = try readMembers(i)
-        }
-        let end = i
-        if i < text.count {
-            i = text.skipSpace(i)
-            guard i == text.count else { throw Fault(.badJSON, at: i) }
-        }
-        if seen & 0x1F != 0x1F { noteMissing(at: end &- 1) }
-        if let problem { throw problem }
-        return EventFields(
-            session: session, timestamp: timestamp, eventID: seen & 0x20 != 0 ? eventID : nil, category: category,
-            name: name, dataOffset: dataOffset, dataCount: dataCount)
-    }
-
-    /// Reads the members from the first one's name at `start`; returns the position after the closing brace.
-    @inline(__always)
-    private mutating func readMembers(_ start: Int) throws(Fault) -> Int {
-        var i = start
-        while true {
-            let key = i
-            let member: Member
-            (member, i) = try readKey(i)
-            let bit = 1 &<< (member.rawValue & 7)
-            if seen & bit != 0 || member == .none {
-                note(Fault(member == .none ? .unknownField : .duplicateField, member, at: key))
-                i = try text.valueEnd(i, level: 1)
-            } else {
-                seen |= bit
-                switch member {
-                case .data: i = try readData(i)
-                case .category:
-                    (i, category) = try readString(i, .category, scalarsMax: WireLimits.categoryScalarsMax)
-                case .name: (i, name) = try readString(i, .name, scalarsMax: WireLimits.nameScalarsMax)
-                case .timestamp: i = try readTimestamp(i)
-                case .sessionID: (i, session) = try readUUID(i, .sessionID)
-                default: (i, eventID) = try readUUID(i, .eventID)
+            while true {
+                let key = i
+                let member: Member
+                (member, i) = try memberKey(i)
+                let bit: UInt8 = 1 &<< (member.rawValue & 7)
+                if seen & bit != 0 || member == .none {
+                    i = try strangeMember(key, member, i, &problems)
+                } else {
+                    seen |= bit
+                    switch member {
+                    case .data:
+                        fields.dataOffset = i
+                        i = try data(i, &problems)
+                        fields.dataCount = i &- fields.dataOffset
+                    case .category:
+                        i = try string(i, .category, WireLimits.categoryScalarsMax, &problems, into: &fields.category)
+                    case .name:
+                        i = try string(i, .name, WireLimits.nameScalarsMax, &problems, into: &fields.name)
+                    case .timestamp: i = try time(i, latest, &problems, into: &fields.timestamp)
+                    case .sessionID: i = try uuid(i, .sessionID, &problems, into: &fields.session)
+                    default:
+                        var eventID = UUID(high: 0, low: 0)
+                        i = try uuid(i, .eventID, &problems, into: &eventID)
+                        fields.eventID = eventID
+                    }
                 }
+                // A value may have ended in the last `}`, so the edge is compared here.
+                var next = byteOrZero(i)
+                if next <= 0x20 {
+                    i = skipSpace(i)
+                    next = byteOrZero(i)
+                }
+                i &+= 1
+                if next == 0x2C {
+                    i = skipSpace(i)
+                    continue
+                }
+                guard next == 0x7D else { throw Fault(.badJSON, at: i &- 1) }
+                break
             }
-            // A value may have ended in the last `}`, so the edge is compared here.
-            var next = text.byteOrZero(i)
-            if next <= 0x20 {
-                i = text.skipSpace(i)
-                next = text.byteOrZero(i)
-            }
-            i &+= 1
-            if next == 0x2C {
-                i = text.skipSpace(i)
-                continue
-            }
-            guard next == 0x7D else { throw Fault(.badJSON, at: i &- 1) }
-            return i
         }
+        if i != count {
+            let rest = skipSpace(i)
+            guard rest == count else { throw Fault(.badJSON, at: rest) }
+        }
+        if seen & 0x1F != 0x1F { noteMissing(seen, at: i &- 1, &problems) }
+        if problems.isKept { throw problems.fault }
+        if seen & 0x20 == 0 { fields.eventID = nil }
     }
 
     /// The member named at `start`, and where its value begins.
     @inline(__always)
-    private func readKey(_ start: Int) throws(Fault) -> (Member, Int) {
+    private func memberKey(_ start: Int) throws(Fault) -> (Member, Int) {
         // Straight: a quote, a known name, a quote, a colon; the longest is 14 bytes. The names are compared as words,
-        // the first character lowest.
-        if start &+ 16 <= text.count, text.byte(start) == 0x22 {
-            let word = text.word(start &+ 1)
-            let rest = text.word(start &+ 8) &>> 8
+        // the first character lowest. In bounds: 16 bytes are counted first.
+        if start &+ 16 <= count, byte(start) == 0x22 {
+            let word = word(start &+ 1)
+            let rest = self.word(start &+ 8) &>> 8
             if word == 0x7972_6F67_6574_6163, rest & 0xFFFF == 0x3A22 {  // category":
-                return (.category, text.skipSpace(start &+ 11))
+                return (.category, skipSpace(start &+ 11))
             }
             if word & 0xFFFF_FFFF_FFFF == 0x3A22_656D_616E {  // name":
-                return (.name, text.skipSpace(start &+ 7))
+                return (.name, skipSpace(start &+ 7))
             }
             if word & 0xFFFF_FFFF_FFFF == 0x3A22_6174_6164 {  // data":
-                return (.data, text.skipSpace(start &+ 7))
+                return (.data, skipSpace(start &+ 7))
             }
             if word == 0x5F6E_6F69_7373_6573, rest & 0xFFFF_FFFF == 0x3A22_6469 {  // session_id":
-                return (.sessionID, text.skipSpace(start &+ 13))
+                return (.sessionID, skipSpace(start &+ 13))
             }
             if word == 0x6D61_7473_656D_6974, rest & 0xFF_FFFF == 0x3A_2270 {  // timestamp":
-                return (.timestamp, text.skipSpace(start &+ 12))
+                return (.timestamp, skipSpace(start &+ 12))
             }
             if word == 0x6469_5F74_6E65_7665, rest & 0xFFFF == 0x3A22 {  // event_id":
-                return (.eventID, text.skipSpace(start &+ 11))
+                return (.eventID, skipSpace(start &+ 11))
             }
         }
-        return try readOddKey(start)
+        return try oddKey(start)
     }
 
-    /// As ``readKey(_:)``, for a name with white space after it or escapes in it, or an unknown one.
+    /// As ``memberKey(_:)``, for a name with white space after it or escapes in it, or an unknown one.
     @inline(never)
-    private func readOddKey(_ start: Int) throws(Fault) -> (Member, Int) {
-        let value = try text.memberValue(start)
-        let end = try text.closingQuote(start &+ 1)
+    private func oddKey(_ start: Int) throws(Fault) -> (Member, Int) {
+        let value = try memberValue(start)
+        let end = try closingQuote(start &+ 1)
         for raw in 0..<Member.none.rawValue {
-            if let member = Member(rawValue: raw), text.string(start &+ 1, end, equals: member.label) {
+            if let member = Member(rawValue: raw), string(start &+ 1, end, equals: member.label) {
                 return (member, value)
             }
         }
         return (.none, value)
     }
 
-    /// The string member at `start`, of at most `scalarsMax` scalars; returns the position after it.
+    /// The string member at `start`, of at most `scalarsMax` scalars, and the position after it.
     @inline(__always)
-    private mutating func readString(
-        _ start: Int, _ member: Member, scalarsMax: Int
-    ) throws(Fault) -> (Int, StringField) {
-        var field = StringField(offset: start, count: 0, escaped: false)
-        guard text.byte(start) == 0x22 else { return (try noteType(member, start), field) }
+    private func string(
+        _ start: Int, _ member: Member, _ scalarsMax: Int, _ problems: inout Problems, into field: inout StringField
+    ) throws(Fault) -> Int {
+        guard byte(start) == 0x22 else { return try wrongType(start, member, &problems) }
         let first = start &+ 1
         var isOdd = false
-        let end = try text.closingQuote(first, isOdd: &isOdd)
+        let end = try closingQuote(first, isOdd: &isOdd)
+        let bytes = end &- first
         field.offset = first
-        field.count = end &- first
+        field.count = bytes
+        field.escaped = false
         // A first character that shows, no more bytes than characters allowed, no escape: nothing to count.
-        if isOdd || UInt(bitPattern: field.count &- 1) >= UInt(bitPattern: scalarsMax) || text.byte(first) <= 0x20 {
-            field.escaped = noteString(member, first, end, scalarsMax: scalarsMax)
-        }
-        return (end &+ 1, field)
-    }
-
-    /// The UUID member at `start`; returns the position after it.
-    @inline(__always)
-    private mutating func readUUID(_ start: Int, _ member: Member) throws(Fault) -> (Int, UUID) {
-        // In bounds: the closing quote's position, 37 bytes on, is compared with the count.
-        if start &+ 38 <= text.count, text.byte(start) == 0x22, text.byte(start &+ 37) == 0x22,
-            let value = unsafe UUID(at: text.base + (start &+ 1))
-        {
-            return (start &+ 38, value)
-        }
-        return try readOddUUID(start, member)
-    }
-
-    @inline(never)
-    private mutating func readOddUUID(_ start: Int, _ member: Member) throws(Fault) -> (Int, UUID) {
-        let none = UUID(high: 0, low: 0)
-        guard text.byte(start) == 0x22 else { return (try noteType(member, start), none) }
-        let end = try text.closingQuote(start &+ 1)
-        let value = unsafe text.withShortString(start &+ 1, end, bytesMax: UUID.textBytes) { bytes in
-            // In bounds: the count is compared first.
-            unsafe bytes.count == UUID.textBytes ? UUID(at: bytes.baseAddress.unsafelyUnwrapped) : nil
-        }
-        if value == nil { note(Fault(text.isBlank(start &+ 1, end) ? .emptyField : .badUUID, member, at: start)) }
-        return (end &+ 1, value ?? none)
-    }
-
-    /// The timestamp at `start`; returns the position after it.
-    @inline(__always)
-    private mutating func readTimestamp(_ start: Int) throws(Fault) -> Int {
-        // The usual shapes: 26 characters without a zone, or 27 with Z. In bounds: compared with the count.
-        if start &+ 29 <= text.count, text.byte(start) == 0x22 {
-            let last = text.byte(start &+ 27)
-            let hasZone = last == 0x5A
-            if hasZone && text.byte(start &+ 28) == 0x22 || last == 0x22,
-                let value = unsafe Timestamp.plain(at: text.base + (start &+ 1))
-            {
-                timestamp = value
-                if value > latest { note(Fault(.futureTime, .timestamp, at: start)) }
-                return start &+ (hasZone ? 29 : 28)
-            }
-        }
-        return try readOddTimestamp(start)
-    }
-
-    @inline(never)
-    private mutating func readOddTimestamp(_ start: Int) throws(Fault) -> Int {
-        guard text.byte(start) == 0x22 else { return try noteType(.timestamp, start) }
-        let end = try text.closingQuote(start &+ 1)
-        let value = unsafe text.withShortString(start &+ 1, end, bytesMax: WireLimits.timestampBytesMax) { bytes in
-            unsafe Timestamp.parse(bytes)
-        }
-        if let value {
-            timestamp = value
-            if value > latest { note(Fault(.futureTime, .timestamp, at: start)) }
-        } else {
-            note(Fault(text.isBlank(start &+ 1, end) ? .emptyField : .badTime, .timestamp, at: start))
+        if isOdd || UInt(bitPattern: bytes &- 1) >= UInt(bitPattern: scalarsMax) || byte(first) <= 0x20 {
+            field.escaped = judge(first, end, member, scalarsMax, &problems)
         }
         return end &+ 1
     }
 
-    /// The object `data` at `start`; returns the position after it.
+    /// The UUID member at `start`, and the position after it.
     @inline(__always)
-    private mutating func readData(_ start: Int) throws(Fault) -> Int {
-        guard text.byte(start) == 0x7B else { return try noteType(.data, start) }
-        let end = try text.containerEnd(start, level: 1)
-        dataOffset = start
-        dataCount = end &- start
-        if text.skipSpace(start &+ 1) == end &- 1 { note(Fault(.emptyField, .data, at: start)) }
+    private func uuid(
+        _ start: Int, _ member: Member, _ problems: inout Problems, into uuid: inout UUID
+    ) throws(Fault) -> Int {
+        // In bounds: the closing quote's position, 37 bytes on, is compared with the count.
+        if start &+ 38 <= count, byte(start) == 0x22, byte(start &+ 37) == 0x22,
+            let value = unsafe UUID(at: base + (start &+ 1))
+        {
+            uuid = value
+            return start &+ 38
+        }
+        return try oddUUID(start, member, &problems, into: &uuid)
+    }
+
+    @inline(never)
+    private func oddUUID(
+        _ start: Int, _ member: Member, _ problems: inout Problems, into uuid: inout UUID
+    ) throws(Fault) -> Int {
+        guard byte(start) == 0x22 else { return try wrongType(start, member, &problems) }
+        let end = try closingQuote(start &+ 1)
+        let value = unsafe withShortString(start &+ 1, end, bytesMax: UUID.textBytes) { bytes in
+            // In bounds: the count is compared first.
+            unsafe bytes.count == UUID.textBytes ? UUID(at: bytes.baseAddress.unsafelyUnwrapped) : nil
+        }
+        if let value {
+            uuid = value
+        } else {
+            problems.note(Fault(isBlank(start &+ 1, end) ? .emptyField : .badUUID, member, at: start))
+        }
+        return end &+ 1
+    }
+
+    /// The timestamp at `start`, and the position after it.
+    @inline(__always)
+    private func time(
+        _ start: Int, _ latest: Int64, _ problems: inout Problems, into time: inout Int64
+    ) throws(Fault) -> Int {
+        // The usual shapes: 26 characters without a zone, or 27 with Z. In bounds: compared with the count.
+        if start &+ 29 <= count, byte(start) == 0x22 {
+            let last = byte(start &+ 27)
+            let hasZone = last == 0x5A
+            if hasZone && byte(start &+ 28) == 0x22 || last == 0x22,
+                let value = unsafe Timestamp.plain(at: base + (start &+ 1))
+            {
+                time = value
+                if value > latest { problems.note(Fault(.futureTime, .timestamp, at: start)) }
+                return start &+ (hasZone ? 29 : 28)
+            }
+        }
+        return try oddTime(start, latest, &problems, into: &time)
+    }
+
+    @inline(never)
+    private func oddTime(
+        _ start: Int, _ latest: Int64, _ problems: inout Problems, into time: inout Int64
+    ) throws(Fault) -> Int {
+        guard byte(start) == 0x22 else { return try wrongType(start, .timestamp, &problems) }
+        let end = try closingQuote(start &+ 1)
+        let value = unsafe withShortString(start &+ 1, end, bytesMax: WireLimits.timestampBytesMax) { bytes in
+            unsafe Timestamp.parse(bytes)
+        }
+        if let value {
+            time = value
+            if value > latest { problems.note(Fault(.futureTime, .timestamp, at: start)) }
+        } else {
+            problems.note(Fault(isBlank(start &+ 1, end) ? .emptyField : .badTime, .timestamp, at: start))
+        }
+        return end &+ 1
+    }
+
+    /// The position after the object `data` at `start`.
+    @inline(__always)
+    private func data(_ start: Int, _ problems: inout Problems) throws(Fault) -> Int {
+        guard byte(start) == 0x7B else { return try wrongType(start, .data, &problems) }
+        let end = try containerEnd(start, level: 1)
+        if skipSpace(start &+ 1) == end &- 1 { problems.note(Fault(.emptyField, .data, at: start)) }
         return end
     }
 
     // MARK: Problems
 
-    /// Keeps the problem that is to be told: the first one after those to be passed over.
+    /// A member that nobody knows, or that was there before: its value is only skipped.
     @inline(never)
-    private mutating func note(_ fault: Fault) {
-        if passing > 0 {
-            passing -= 1
-        } else if problem == nil {
-            problem = fault
-        }
+    private func strangeMember(
+        _ key: Int, _ member: Member, _ start: Int, _ problems: inout Problems
+    ) throws(Fault) -> Int {
+        problems.note(Fault(member == .none ? .unknownField : .duplicateField, member, at: key))
+        return try valueEnd(start, level: 1)
     }
 
     /// The value at `start` is of the wrong type; returns the position after it.
     @inline(never)
-    private mutating func noteType(_ member: Member, _ start: Int) throws(Fault) -> Int {
-        let end = try text.valueEnd(start, level: 1)
-        note(Fault(.badType, member, at: start, found: text.kind(start)))
-        return end
+    private func wrongType(_ start: Int, _ member: Member, _ problems: inout Problems) throws(Fault) -> Int {
+        problems.note(Fault(.badType, member, at: start, found: kind(start)))
+        return try valueEnd(start, level: 1)
     }
 
     /// Judges a string that may be blank or too long; returns whether it has escapes.
     @inline(never)
-    private mutating func noteString(_ member: Member, _ first: Int, _ end: Int, scalarsMax: Int) -> Bool {
-        let (scalars, escaped) = text.measure(first, end)
-        if text.isBlank(first, end) {
-            note(Fault(.emptyField, member, at: first &- 1))
+    private func judge(
+        _ first: Int, _ end: Int, _ member: Member, _ scalarsMax: Int, _ problems: inout Problems
+    ) -> Bool {
+        let (scalars, escaped) = measure(first, end)
+        if isBlank(first, end) {
+            problems.note(Fault(.emptyField, member, at: first &- 1))
         } else if scalars > scalarsMax {
-            note(Fault(.fieldTooLong, member, at: first &- 1))
+            problems.note(Fault(.fieldTooLong, member, at: first &- 1))
         }
         return escaped
     }
 
     /// Members that every event has and this one has not; `offset` is the closing brace.
     @inline(never)
-    private mutating func noteMissing(at offset: Int) {
+    private func noteMissing(_ seen: UInt8, at offset: Int, _ problems: inout Problems) {
         for raw in 0..<Member.eventID.rawValue where seen & (1 << raw) == 0 {
-            note(Fault(.missingField, Member(rawValue: raw) ?? .none, at: offset))
+            problems.note(Fault(.missingField, Member(rawValue: raw) ?? .none, at: offset))
         }
     }
 
@@ -345,9 +369,9 @@ private struct EventReading<Edge: TextEdge> {
     @inline(never)
     private func noObject(_ start: Int) -> Fault {
         do throws(Fault) {
-            let guarded = unsafe JSONScanner<GuardedEdge>(UnsafeRawBufferPointer(start: text.base, count: text.count))
+            let guarded = unsafe JSONScanner<GuardedEdge>(UnsafeRawBufferPointer(start: base, count: count))
             let end = guarded.skipSpace(try guarded.valueEnd(start, level: 0))
-            return end == text.count ? Fault(.notObject, at: start) : Fault(.badJSON, at: end)
+            return end == count ? Fault(.notObject, at: start) : Fault(.badJSON, at: end)
         } catch {
             return error
         }

@@ -83,11 +83,23 @@ struct JSONScanner<Edge: TextEdge> {
     /// The high bit of the lowest marked byte is exact: the first one of `"`, `\`, below 0x20 or above 0x7F.
     @inline(__always)
     static func special(_ word: UInt64) -> UInt64 {
-        // Subtracting borrows into the next byte only above a true mark; bytes above 0x7F are marked by themselves.
-        let quote = (word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101
+        // Exclusive or with 2 brings `"` to 0x20, next to the control characters, and changes places only among the
+        // others; then what is at most 0x20 becomes negative. A byte above 0x7F is negative in one of the two terms at
+        // least. Subtracting borrows into the next byte only above a byte that is marked anyway.
+        let quoteOrControl = (word ^ 0x0202_0202_0202_0202) &- 0x2121_2121_2121_2121
         let backslash = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101
-        let control = word &- 0x2020_2020_2020_2020
-        return (quote | backslash | control | word) & 0x8080_8080_8080_8080
+        return (quoteOrControl | backslash) & 0x8080_8080_8080_8080
+    }
+
+    /// As ``special(_:)`` for the sixteen bytes from `i` on, in two halves. The caller has compared `i + 16` with the count.
+    @inline(__always)
+    func special16(_ i: Int) -> (UInt64, UInt64) {
+        let bytes = unsafe base.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+        let quoteOrControl = (bytes ^ SIMD16(repeating: 0x02)) &- SIMD16(repeating: 0x21)
+        let backslash = (bytes ^ SIMD16(repeating: 0x5C)) &- SIMD16(repeating: 0x01)
+        let marks = unsafe unsafeBitCast(
+            (quoteOrControl | backslash) & SIMD16(repeating: 0x80), to: SIMD2<UInt64>.self)
+        return (UInt64(littleEndian: marks[0]), UInt64(littleEndian: marks[1]))
     }
 
     /// The position of the closing quote of the string whose first character is at `start`.
@@ -102,7 +114,18 @@ struct JSONScanner<Edge: TextEdge> {
     func closingQuote(_ start: Int, isOdd: inout Bool) throws(Fault) -> Int {
         var i = start
         while true {
-            if i &+ 8 <= count {
+            if i &+ 16 <= count {
+                let marks = special16(i)
+                if marks.0 != 0 {
+                    i &+= marks.0.trailingZeroBitCount &>> 3
+                } else if marks.1 != 0 {
+                    i &+= 8 &+ marks.1.trailingZeroBitCount &>> 3
+                } else {
+                    i &+= 16
+                    continue
+                }
+                if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
+            } else if i &+ 8 <= count {
                 let marks = Self.special(word(i))
                 if marks == 0 {
                     i &+= 8

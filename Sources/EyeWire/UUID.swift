@@ -30,7 +30,7 @@ public struct UUID: Hashable, Comparable, Sendable {
     public static let textBytes = 36
 
     /// Reads the 36 bytes at `text`.
-    @inline(__always)
+    @inline(never)
     init?(at text: UnsafeRawPointer) {
         // In bounds: the caller owns 36 bytes from `text`; the last load is bytes 28..<36.
         let a = unsafe UInt64(littleEndian: text.loadUnaligned(as: UInt64.self))
