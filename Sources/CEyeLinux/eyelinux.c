@@ -136,9 +136,10 @@ void eye_datagrams_free(struct eye_datagrams *batch) {
     free(batch);
 }
 
-int eye_datagrams_receive(int descriptor, struct eye_datagrams *batch) {
-    for (unsigned i = 0; i < batch->count; i++) batch->messages[i].msg_hdr.msg_namelen = sizeof *batch->sources;
-    return recvmmsg(descriptor, batch->messages, batch->count, MSG_DONTWAIT, NULL);
+int eye_datagrams_receive(int descriptor, struct eye_datagrams *batch, unsigned limit) {
+    if (limit > batch->count) limit = batch->count;
+    for (unsigned i = 0; i < limit; i++) batch->messages[i].msg_hdr.msg_namelen = sizeof *batch->sources;
+    return recvmmsg(descriptor, batch->messages, limit, MSG_DONTWAIT, NULL);
 }
 
 const uint8_t *eye_datagram_bytes(const struct eye_datagrams *batch, int index) {

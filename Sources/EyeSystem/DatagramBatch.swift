@@ -23,10 +23,11 @@ import Glibc
 
     deinit { unsafe eye_datagrams_free(batch) }
 
-    /// Takes what waits on `socket`, without blocking; returns how many datagrams, 0 when none waits.
-    public func receive(_ socket: Int32) throws(SystemError) -> Int {
+    /// Takes what waits on `socket`, at most `limit` datagrams, without blocking; returns how many, 0 when none waits.
+    public func receive(_ socket: Int32, limit: Int) throws(SystemError) -> Int {
+        let limit = UInt32(min(max(limit, 0), slots))
         while true {
-            let got = unsafe eye_datagrams_receive(socket, batch)
+            let got = unsafe eye_datagrams_receive(socket, batch, limit)
             if got >= 0 { return Int(got) }
             switch errno {
             case EINTR: continue

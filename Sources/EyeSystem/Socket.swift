@@ -202,6 +202,20 @@ public enum Socket {
         }
     }
 
+    /// send(2) of `bytes` from index `start` on.
+    public static func send(_ socket: Int32, _ bytes: [UInt8], from start: Int) throws(SystemError) -> Transfer {
+        let result = unsafe bytes.withUnsafeBytes { all in
+            do throws(SystemError) {
+                // In bounds: the slice is checked against the array's own count.
+                return Result<Transfer, SystemError>.success(
+                    try unsafe send(socket, UnsafeRawBufferPointer(rebasing: all[start...])))
+            } catch {
+                return Result<Transfer, SystemError>.failure(error)
+            }
+        }
+        return try result.get()
+    }
+
     /// Ends our side: the peer reads end of stream after what was sent.
     public static func shutdownWrites(_ socket: Int32) throws(SystemError) {
         _ = try retrying("shutdown") { shutdown(socket, Int32(SHUT_WR)) }

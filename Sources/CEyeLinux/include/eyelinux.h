@@ -40,8 +40,8 @@ int eye_peer_uid(int descriptor, uint32_t *uid);
 struct eye_datagrams;
 struct eye_datagrams *eye_datagrams_create(unsigned count, size_t slot_bytes);
 void eye_datagrams_free(struct eye_datagrams *);
-/* Datagrams received now (non-blocking), or -1 and errno. */
-int eye_datagrams_receive(int descriptor, struct eye_datagrams *);
+/* Datagrams received now (non-blocking, at most `limit`, which is at most the slots), or -1 and errno. */
+int eye_datagrams_receive(int descriptor, struct eye_datagrams *, unsigned limit);
 const uint8_t *eye_datagram_bytes(const struct eye_datagrams *, int index);
 size_t eye_datagram_count(const struct eye_datagrams *, int index);
 int eye_datagram_truncated(const struct eye_datagrams *, int index);
