@@ -1,0 +1,133 @@
+// What peers are sent, and when. The rule of silence: a peer that has sent only event lines gets nothing until its end of
+// stream; then, once everything is durable, its first errors and the +BYE line. One that has sent a command gets answers
+// as they come. Sending never blocks: what does not fit waits, bounded; a peer that lets it wait too long is closed.
+
+import EyeSystem
+import EyeWire
+
+extension IngestLoop {
+    /// The first command ends the silence: what was held back goes out.
+    func startTalking(_ connection: Connection) {
+        if connection.talks { return }
+        connection.talks = true
+        connection.mode = .errors
+        appendHeldErrors(connection)
+    }
+
+    private func appendHeldErrors(_ connection: Connection) {
+        connection.output += connection.errors
+        connection.errors = []
+        if connection.errorsMore > 0 { Reply.appendMore(connection.errorsMore, to: &connection.output) }
+        connection.errorsMore = 0
+    }
+
+    /// Tells the peer that its line was refused, now, later or never, as its mode says.
+    func answerError(
+        _ connection: Connection, line number: UInt64, _ fault: Fault, _ line: UnsafeRawBufferPointer
+    ) {
+        if !connection.talks {
+            if connection.errorsShown < WireLimits.heldErrorsMax {
+                connection.errorsShown += 1
+                unsafe Reply.appendError(line: number, fault, in: line, to: &connection.errors)
+            } else {
+                connection.errorsMore += 1
+            }
+            return
+        }
+        switch connection.mode {
+        case .silent: return
+        case .errors, .acks: unsafe Reply.appendError(line: number, fault, in: line, to: &connection.output)
+        case .each:
+            if connection.isSettled {
+                unsafe Reply.appendError(line: number, fault, in: line, to: &connection.output)
+            } else {
+                var bytes: [UInt8] = []
+                unsafe Reply.appendError(line: number, fault, in: line, to: &bytes)
+                connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
+            }
+        }
+        touch(connection)
+    }
+
+    /// The end of the tick for a connection in which something happened: acknowledgements, the end, and sending.
+    func answer(_ connection: Connection) {
+        if connection.phase == .closed { return }
+        if connection.isSettled {
+            connection.durableLine = connection.line
+            if connection.phase == .ending { sayBye(connection) }
+        }
+        if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
+            connection.acknowledgedLine = connection.durableLine
+            Reply.appendAck(line: connection.durableLine, to: &connection.output)
+        }
+        while let wanted = connection.syncs.first, connection.durableLine >= wanted {
+            connection.syncs.removeFirst()
+            Reply.appendSync(line: wanted, to: &connection.output)
+        }
+        flush(connection)
+    }
+
+    /// Everything of this peer is settled and it will send no more.
+    private func sayBye(_ connection: Connection) {
+        connection.phase = .flushing
+        while let wanted = connection.syncs.first {
+            connection.syncs.removeFirst()
+            Reply.appendSync(line: wanted, to: &connection.output)
+        }
+        if connection.isCutOff {
+            // It did not ask for an end: a silent one is closed without a word.
+            if connection.talks { Reply.appendError(line: 0, .draining, to: &connection.output) } else { return }
+        } else {
+            appendHeldErrors(connection)
+        }
+        if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
+            connection.acknowledgedLine = connection.durableLine
+            Reply.appendAck(line: connection.durableLine, to: &connection.output)
+        }
+        Reply.appendBye(
+            LineCounts(
+                received: connection.received, accepted: connection.accepted, rejected: connection.rejected,
+                duplicate: connection.duplicate), to: &connection.output)
+    }
+
+    /// Sends what waits, as far as it goes; closes a connection that is done.
+    func flush(_ connection: Connection) {
+        while connection.outputWaiting > 0 {
+            do throws(SystemError) {
+                let sent = try Socket.send(
+                    connection.descriptor.number, connection.output, from: connection.outputSent)
+                guard case .bytes(let count) = sent else {
+                    if connection.stuckSince == 0, connection.outputWaiting > IngestLimits.outputBytesMax {
+                        connection.stuckSince = monotonic
+                    }
+                    break
+                }
+                connection.outputSent += count
+                connection.stuckSince = 0
+            } catch {
+                close(connection)
+                return
+            }
+        }
+        if connection.outputWaiting == 0 {
+            if connection.outputSent > 0 { connection.output.removeAll(keepingCapacity: true) }
+            connection.outputSent = 0
+            if connection.phase == .flushing {
+                close(connection)
+                return
+            }
+        }
+        watch(connection)
+    }
+
+    /// HTTP or TLS on this port: one answer that says so, and the end.
+    func refusePort(_ connection: Connection) {
+        counts.reject(.wrongPort)
+        connection.talks = true
+        connection.errors = []
+        connection.errorsMore = 0
+        Reply.appendError(line: 0, .wrongPort, to: &connection.output)
+        connection.phase = .flushing
+        touch(connection)
+    }
+}

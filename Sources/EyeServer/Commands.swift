@@ -1,0 +1,168 @@
+// Commands: what a peer may ask beside sending events. Rare, so they may allocate. A command is judged when its turn comes
+// among the lines; what it asks about lines before it waits until those are settled.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+
+extension IngestLoop {
+    /// Name and version, as HELLO tells them.
+    static let serverName = "the-eye/\(EyeVersion.text)"
+
+    func command(_ connection: Connection, _ verb: Verb, _ argument: Range<Int>, _ line: UnsafeRawBufferPointer) {
+        startTalking(connection)
+        touch(connection)
+        do throws(Fault) {
+            switch try unsafe Command.parse(verb, argument: argument, of: line) {
+            case .hello(let hello): greet(connection, hello)
+            case .mode(let mode):
+                connection.mode = mode
+                connection.acknowledgedLine = connection.durableLine
+                Reply.appendOK(mode, to: &connection.output)
+            // In bounds: the parser's ranges lie in the line.
+            case .ping(let text):
+                unsafe Reply.appendPong(UnsafeRawBufferPointer(rebasing: line[text]), to: &connection.output)
+            case .sync: connection.syncs.append(connection.line)
+            case .check(let token, let json): unsafe check(connection, token, json, line)
+            case .stats: stats(connection)
+            case .help: Reply.appendHelp(isControl: connection.isControl, to: &connection.output)
+            case .quit: connection.phase = .ending
+            case .session(let token, let session): unsafe openSession(connection, token, session, line)
+            case .reject(let report): keep(connection, report)
+            case .used(let tokenID): context.tokenUse.record(tokenID, at: now)
+            case .metrics: appendMetrics(connection)
+            }
+        } catch {
+            unsafe Reply.appendError(line: 0, error, in: line, to: &connection.output)
+        }
+    }
+
+    private func greet(_ connection: Connection, _ hello: Hello) {
+        if let mode = hello.mode { connection.mode = mode }
+        var token: UInt32 = 0
+        if let secret = hello.token {
+            let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
+            guard let entry, entry.scopes.contains(.ingest) else {
+                Reply.appendError(line: 0, entry == nil ? .badToken : .forbidden, to: &connection.output)
+                return
+            }
+            token = entry.id
+        }
+        connection.helloToken = token
+        leaveClient(connection)
+        guard let name = hello.clientID else {
+            if let sequence = hello.sequence {
+                connection.line = sequence - 1
+            }
+            if connection.isSettled { connection.durableLine = connection.line }
+            connection.acknowledgedLine = connection.line
+            appendHello(connection, lastSequence: connection.line)
+            return
+        }
+        let key = ClientKey(token: token, name: name)
+        connection.client = key
+        connection.hello = hello
+        connection.phase = .waitingForClient
+        pendingGreetings += 1
+        let request = ClientRequest(
+            loop: index, slot: connection.slot, generation: connection.generation, token: token, name: name)
+        let older = context.clients.claim(key, place(of: connection))
+        if let older, older.loop != index {
+            loops[older.loop].post(.replace(older, by: request))
+        } else {
+            replace(older, by: request)
+        }
+    }
+
+    private func leaveClient(_ connection: Connection) {
+        guard let key = connection.client else { return }
+        context.clients.release(key, place(of: connection))
+        connection.client = nil
+        connection.clientSlot = -1
+        connection.stalled = nil
+    }
+
+    func appendHello(_ connection: Connection, lastSequence: UInt64) {
+        Reply.appendHello(
+            server: IngestLoop.serverName, lastSequence: lastSequence, now: now, to: &connection.output)
+    }
+
+    /// Judges an event as if it came, and stores nothing.
+    private func check(
+        _ connection: Connection, _ token: Range<Int>, _ json: Range<Int>, _ line: UnsafeRawBufferPointer
+    ) {
+        // In bounds: the parser's ranges lie in the line.
+        let entry = unsafe find(UnsafeRawBufferPointer(rebasing: line[token]))
+        guard let entry, entry.scopes.contains(.ingest) else {
+            Reply.appendError(line: 0, entry == nil ? .badToken : .forbidden, to: &connection.output)
+            return
+        }
+        do throws(Fault) {
+            _ = try unsafe EventScanner.scan(
+                UnsafeRawBufferPointer(rebasing: line[json]), latest: now + context.options.futureMicroseconds)
+            Reply.appendOK(to: &connection.output)
+        } catch {
+            unsafe Reply.appendError(line: 0, error.shifted(by: json.lowerBound), in: line, to: &connection.output)
+        }
+    }
+
+    private func stats(_ connection: Connection) {
+        if connection.isSettled { connection.durableLine = connection.line }
+        Reply.appendStats(
+            LineCounts(
+                received: connection.received, accepted: connection.accepted, rejected: connection.rejected,
+                duplicate: connection.duplicate), bytes: connection.bytes, mode: connection.mode,
+            line: connection.line, durable: connection.durableLine, to: &connection.output)
+    }
+
+    /// Control socket: opens a session; answered like a line of mode `each`, with id 0.
+    private func openSession(
+        _ connection: Connection, _ token: Range<Int>, _ session: UUID, _ line: UnsafeRawBufferPointer
+    ) {
+        connection.line += 1
+        let number = connection.line
+        // In bounds: the parser's range lies in the line.
+        let entry = unsafe find(UnsafeRawBufferPointer(rebasing: line[token]))
+        guard let entry, entry.scopes.contains(.ingest) else {
+            unsafe answerError(connection, line: number, Fault(entry == nil ? .badToken : .forbidden), line)
+            return
+        }
+        if let reject = shedding() {
+            unsafe answerError(connection, line: number, Fault(reject), line)
+            return
+        }
+        let id = ID128(high: session.high, low: session.low)
+        if !openBatch().frame.appendSession(id, received: now, token: entry.id) {
+            submitOpen()
+            let fits = openBatch().frame.appendSession(id, received: now, token: entry.id)
+            precondition(fits, "an empty frame takes a session")
+        }
+        note(slot: connection.slot, generation: connection.generation, line: number, connection, isEvent: false)
+    }
+
+    /// Control socket: keeps a refusal of the HTTP service among the errors, as far as samples are kept at all.
+    private func keep(_ connection: Connection, _ report: RejectReport) {
+        connection.line += 1
+        if sampleBudget.admits(report.reject, now: now) {
+            context.samples.add(
+                RejectSample(
+                    code: Array(report.reject.code.description.utf8), message: report.message,
+                    line: Array(report.data.prefix(WireLimits.sampleBytesMax)), received: now,
+                    transport: report.transport, source: report.source, token: report.tokenID ?? 0))
+        }
+        var bytes: [UInt8] = []
+        Reply.appendOK(line: connection.line, id: 0, to: &bytes)
+        if connection.isSettled {
+            connection.output += bytes
+        } else {
+            connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
+        }
+    }
+
+    private func appendMetrics(_ connection: Connection) {
+        published.publish(counts)
+        let text = context.metrics()
+        Reply.appendMetrics(lineCount: text.count { $0 == 0x0A }, to: &connection.output)
+        connection.output += text
+    }
+}

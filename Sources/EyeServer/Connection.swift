@@ -1,0 +1,163 @@
+// One stream connection: what its peer has sent, what was judged, what waits to become durable, and what it is owed as
+// answers. A plain record without I/O; the loop that owns it moves it along. An idle connection holds no buffer.
+//
+// The rule of silence (protocol.md): until the peer has sent a command it is sent nothing before its end of stream.
+
+import EyeSystem
+import EyeWire
+
+/// How the connection came.
+enum Transport: UInt8, Sendable {
+    case tcp, unix, control, udp
+
+    var label: String {
+        switch self {
+        case .tcp: "tcp"
+        case .unix: "unix"
+        case .control: "http"
+        case .udp: "udp"
+        }
+    }
+}
+
+/// The token that the last line of a connection carried: the next line most likely carries the same one.
+struct RememberedToken {
+    /// The token's 40 bytes as they stand in the line.
+    var words: InlineArray<5, UInt64> = .init(repeating: 0)
+    var id: UInt32 = 0
+    var expires: Int64 = .max
+    /// The version of the account book that this was found in; 0: nothing remembered.
+    var version: UInt64 = 0
+}
+
+/// Verdicts of mode `each` that must wait for a durable record before them.
+struct DeferredReply {
+    /// To be sent once so many runs of the connection have completed.
+    var afterRun: UInt64
+    var bytes: [UInt8]
+}
+
+@safe
+final class Connection {
+    /// What the peer may still do.
+    enum Phase {
+        /// Lines are read and judged.
+        case open
+        /// Reading is on hold until the appender has answered a HELLO.
+        case waitingForClient
+        /// The peer ended its side (or said QUIT); what it sent is becoming durable, then it gets its last answers.
+        case ending
+        /// Answers are being flushed; then the descriptor is closed.
+        case flushing
+        case closed
+    }
+
+    let descriptor: Descriptor
+    let transport: Transport
+    let peer: SocketAddress
+    let slot: Int32
+    let generation: UInt32
+    var phase = Phase.open
+    var mode = Mode.silent
+    /// Whether the peer has sent a command: then answers go out as they come.
+    var talks = false
+    /// Whether the service ends the connection because it stops.
+    var isCutOff = false
+    var framer = LineFramer()
+    /// Bytes received, of any kind.
+    var bytes: UInt64 = 0
+
+    /// Bytes of an unfinished line, `partialCount` of them, in `partial`.
+    var partial: UnsafeMutableRawPointer?
+    var partialCount = 0
+    var partialCapacity = 0
+
+    /// The number of the last judged event line; `seq` in HELLO sets where it starts.
+    var line: UInt64 = 0
+    var received: UInt64 = 0
+    var accepted: UInt64 = 0
+    var rejected: UInt64 = 0
+    var duplicate: UInt64 = 0
+
+    /// Runs begun and runs completed, counted from the start of the connection.
+    var runsBegun: UInt64 = 0
+    var runsCompleted: UInt64 = 0
+    /// Every line up to this one is judged, and durable if it was accepted.
+    var durableLine: UInt64 = 0
+    var acknowledgedLine: UInt64 = 0
+    /// Lines up to which SYNC was asked, in order.
+    var syncs: [UInt64] = []
+    var deferred: [DeferredReply] = []
+
+    var token = RememberedToken()
+    /// HELLO's token and client, when it named one.
+    var helloToken: UInt32 = 0
+    var client: ClientKey?
+    var clientSlot: Int32 = -1
+    /// After a refusal that may be retried: what every later line of this client gets until a new HELLO.
+    var stalled: Reject?
+    /// HELLO's reply waits for the appender.
+    var hello: Hello?
+
+    /// The first errors of a silent peer, as reply lines, and how many more there were.
+    var errors: [UInt8] = []
+    var errorsShown = 0
+    var errorsMore: UInt64 = 0
+
+    var output: [UInt8] = []
+    var outputSent = 0
+    /// When the peer stopped taking its answers (monotonic milliseconds); 0: it takes them.
+    var stuckSince: UInt64 = 0
+    var lastHeard: UInt64
+    /// What the poller watches.
+    var watched: Readiness = .readable
+    /// Whether the connection stands in its loop's list of those with something to do at the end of the tick.
+    var isDirty = false
+
+    init(
+        _ descriptor: consuming Descriptor, transport: Transport, peer: SocketAddress, slot: Int32, generation: UInt32,
+        now: UInt64
+    ) {
+        self.descriptor = descriptor
+        self.transport = transport
+        self.peer = peer
+        self.slot = slot
+        self.generation = generation
+        lastHeard = now
+        if transport == .control {
+            mode = .each
+            talks = true
+        }
+    }
+
+    deinit { unsafe partial?.deallocate() }
+
+    var outputWaiting: Int { output.count - outputSent }
+    var isControl: Bool { transport == .control }
+
+    /// Whether every accepted line is durable (or was refused): nothing of it is in a batch.
+    var isSettled: Bool { runsBegun == runsCompleted }
+
+    /// Keeps `count` bytes at `bytes` as the start of the next line.
+    func keepPartial(_ bytes: UnsafeRawPointer, count: Int) {
+        if count > partialCapacity {
+            let firstBytes = 512
+            var capacity = max(partialCapacity, firstBytes)
+            while capacity < count { capacity *= 2 }
+            unsafe partial?.deallocate()
+            unsafe partial = .allocate(byteCount: capacity, alignment: 8)
+            partialCapacity = capacity
+        }
+        // In bounds: the capacity was made to hold `count`.
+        if count > 0 { unsafe partial!.copyMemory(from: bytes, byteCount: count) }
+        partialCount = count
+    }
+
+    /// Gives the buffer of an unfinished line back when there is none.
+    func dropPartial() {
+        unsafe partial?.deallocate()
+        unsafe partial = nil
+        partialCapacity = 0
+        partialCount = 0
+    }
+}

@@ -1,0 +1,153 @@
+// UDP: many datagrams a system call, one or more lines each, never an answer. What the kernel had to drop is read from the
+// socket's own counter (SO_MEMINFO), so that datagrams sent = received + dropped, exactly.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+import Glibc
+
+/// A loop's UDP socket, its room for datagrams, and the tokens that were seen last.
+final class DatagramIntake {
+    private let socket: Descriptor
+    let batch = DatagramBatch(slots: IngestLimits.datagramsPerRead)
+    /// Remembered tokens, by a hash of their first bytes: many clients share one socket.
+    var tokens: [RememberedToken]
+    private var dropsSeen: UInt32 = 0
+    private var hasWarned = false
+
+    /// Remembered tokens, a power of two.
+    static let tokensMax = 64
+
+    var number: Int32 { socket.number }
+
+    init(_ socket: consuming Descriptor) {
+        self.socket = socket
+        tokens = Array(repeating: RememberedToken(), count: DatagramIntake.tokensMax)
+    }
+
+    /// Adds what the kernel has dropped since the last look; its counter wraps at 2³².
+    func lookAtDrops(_ counts: inout Counts, _ log: Log) {
+        do throws(SystemError) {
+            let drops = try Socket.drops(socket.number)
+            counts.datagramsDropped += UInt64(drops &- dropsSeen)
+            if drops != dropsSeen && !hasWarned {
+                hasWarned = true
+                log.warning(
+                    "the kernel drops datagrams: the service is behind, or the receive buffer is small; see metrics")
+            }
+            dropsSeen = drops
+        } catch {
+            preconditionFailure("SO_MEMINFO of our own socket: \(error)")
+        }
+    }
+}
+
+extension IngestLoop {
+    /// Takes what waits on the UDP socket, as far as there are batches for it: a datagram can fill a frame.
+    func readDatagrams() {
+        guard let intake = datagrams else { return }
+        let received: Int
+        do throws(SystemError) {
+            received = try intake.batch.receive(intake.number, limit: framesAvailable - 1)
+        } catch {
+            // Errors of an earlier answer to nobody (ICMP); the socket lives.
+            return
+        }
+        for index in 0..<received {
+            let bytes = unsafe intake.batch.bytes(index)
+            counts.datagrams += 1
+            counts.bytes += UInt64(bytes.count)
+            unsafe judgeDatagram(bytes, isCut: intake.batch.isTruncated(index), intake, index)
+        }
+    }
+
+    private func judgeDatagram(
+        _ bytes: UnsafeRawBufferPointer, isCut: Bool, _ intake: DatagramIntake, _ index: Int
+    ) {
+        guard let base = bytes.baseAddress else { return }
+        var from = 0
+        /// Where the last token of this datagram is remembered; -1: none was seen, or it was refused.
+        var remembered = -1
+        while from < bytes.count {
+            // In bounds: `from` is below the count, and the search ends at it.
+            let feed = unsafe memchr(base + from, 0x0A, bytes.count - from)
+            let end = unsafe feed.map { unsafe UnsafeRawPointer($0) - base } ?? bytes.count
+            // In bounds: `end` is behind `from` and at most the count.
+            let last = unsafe end > from && bytes[end - 1] == 0x0D ? end - 1 : end
+            let line = unsafe UnsafeRawBufferPointer(rebasing: bytes[from..<last])
+            let hasFeed = unsafe feed != nil
+            if isCut && !hasFeed {
+                unsafe refuseDatagram(Fault(.cutLine), line, intake, index, token: 0)
+            } else {
+                unsafe judgeDatagramLine(line, intake, index, &remembered)
+            }
+            from = end + 1
+        }
+    }
+
+    private func judgeDatagramLine(
+        _ line: UnsafeRawBufferPointer, _ intake: DatagramIntake, _ index: Int, _ remembered: inout Int
+    ) {
+        let json: Int
+        switch unsafe WireLine.split(line) {
+        case .ignored, .command, .unknownCommand, .wrongPort: return
+        case .bare: json = 0
+        case .event(let token, let range):
+            json = range.lowerBound
+            // In bounds: the splitter's range lies in the line.
+            let result = unsafe recall(UnsafeRawBufferPointer(rebasing: line[token]), intake)
+            switch result {
+            case .success(let place): remembered = place
+            case .failure(let reject):
+                remembered = -1
+                unsafe refuseDatagram(Fault(reject), line, intake, index, token: 0)
+                return
+            }
+        }
+        guard remembered >= 0 else {
+            unsafe refuseDatagram(Fault(.badToken), line, intake, index, token: 0)
+            return
+        }
+        let token = intake.tokens[remembered].id
+        if let reject = shedding() {
+            unsafe refuseDatagram(Fault(reject), line, intake, index, token: token)
+            return
+        }
+        let text = unsafe UnsafeRawBufferPointer(rebasing: line[json...])
+        do throws(Fault) {
+            let fields = try unsafe EventScanner.scan(text, latest: now + context.options.futureMicroseconds)
+            counts.lines += 1
+            unsafe store(fields, of: text, token: token, client: .none)
+            note(slot: Run.datagrams, generation: 0, line: 0, nil)
+        } catch {
+            unsafe refuseDatagram(error.shifted(by: json), line, intake, index, token: token)
+        }
+    }
+
+    /// Where `token` is remembered; looks it up if it is not.
+    private func recall(_ token: UnsafeRawBufferPointer, _ intake: DatagramIntake) -> Result<Int, Reject> {
+        guard token.count == TokenSecret.count else { return .failure(.badToken) }
+        // In bounds: the token has 40 bytes. Its first eight are random digits: any mixing spreads them.
+        let head = unsafe token.loadUnaligned(fromByteOffset: 0, as: UInt64.self)
+        let place = Int(truncatingIfNeeded: (head &* 0x9E37_79B9_7F4A_7C15) >> 58)
+        if intake.tokens[place].version == bookVersion, unsafe intake.tokens[place].isEqual(to: token),
+            now < intake.tokens[place].expires
+        {
+            return .success(place)
+        }
+        guard let entry = unsafe find(token) else { return .failure(.badToken) }
+        guard entry.scopes.contains(.ingest) else { return .failure(.forbidden) }
+        unsafe intake.tokens[place].remember(token, entry, version: bookVersion)
+        return .success(place)
+    }
+
+    private func refuseDatagram(
+        _ fault: Fault, _ line: UnsafeRawBufferPointer, _ intake: DatagramIntake, _ index: Int, token: UInt32
+    ) {
+        counts.lines += 1
+        counts.reject(fault.reject)
+        if sampleBudget.admits(fault.reject, now: now) {
+            unsafe sample(fault, line, .udp, intake.batch.source(index), token: token)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// What has time: samples of refused lines into the rejected log, the accounts file looked at for changes, last use of tokens
+// noted, indexes of closed segments built. One thread for the light work, one at the lowest priority for the indexes.
+
+import EyeStore
+import EyeSystem
+import Synchronization
+
+final class Housekeeping: @unchecked Sendable {
+    private let disk: any Disk
+    private let options: IngestOptions
+    private let writer: StoreWriter
+    private let accountFile: AccountFile
+    private let accounts: AccountsView
+    private let samples: SampleQueue
+    private let tokenUse: TokenUseNotes
+    private let rejected: RejectedLog
+    private let time: any TimeSource
+    private let log: Log
+    private let isStopping = Atomic<Bool>(false)
+    private let indexWake: WakeSignal
+    private var uses: TokenUse
+    private var hasWarnedOfSamples = false
+
+    private static let tokenUseMilliseconds: UInt64 = 10_000
+    private static let indexLookMilliseconds: Int32 = 500
+
+    init(
+        disk: any Disk, options: IngestOptions, writer: StoreWriter, accountFile: AccountFile, accounts: AccountsView,
+        samples: SampleQueue, tokenUse: TokenUseNotes, rejected: RejectedLog, time: any TimeSource, log: Log
+    ) throws(SystemError) {
+        self.disk = disk
+        self.options = options
+        self.writer = writer
+        self.accountFile = accountFile
+        self.accounts = accounts
+        self.samples = samples
+        self.tokenUse = tokenUse
+        self.rejected = rejected
+        self.time = time
+        self.log = log
+        indexWake = try WakeSignal()
+        uses = TokenUse.read(disk, folder: options.folder)
+    }
+
+    /// Evicted samples, for the metrics.
+    var samplesEvicted: UInt64 { rejected.evictedCount }
+
+    /// Body of the light thread.
+    func run() {
+        var nextUse = milliseconds() + Housekeeping.tokenUseMilliseconds
+        while !isStopping.load(ordering: .acquiring) {
+            samples.wake.sleep(timeoutMilliseconds: Int32(IngestLimits.accountsLookMilliseconds))
+            keepSamples()
+            lookAtAccounts()
+            if milliseconds() >= nextUse {
+                flushUse()
+                nextUse = milliseconds() + Housekeeping.tokenUseMilliseconds
+            }
+        }
+        keepSamples()
+        flushUse()
+    }
+
+    /// Body of the thread that builds indexes.
+    func runIndexing() {
+        Thread.yieldPriority()
+        while !isStopping.load(ordering: .acquiring) {
+            do throws(SystemError) {
+                while !isStopping.load(ordering: .acquiring), try writer.maintain() {}
+            } catch {
+                // Derived data: without it queries are slower, nothing else.
+                log.warning(
+                    "cannot write the index of a closed segment; queries go on without it", ["error": "\(error)"])
+            }
+            indexWake.sleep(timeoutMilliseconds: Housekeeping.indexLookMilliseconds)
+        }
+    }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        samples.wake.signal()
+        indexWake.signal()
+    }
+
+    private func milliseconds() -> UInt64 { time.monotonicNanoseconds() / 1_000_000 }
+
+    private func keepSamples() {
+        let taken = samples.take()
+        if taken.isEmpty { return }
+        do throws(SystemError) {
+            try rejected.append(
+                taken.map {
+                    RejectedEntry(
+                        received: $0.received, token: $0.token, code: $0.code, message: $0.message,
+                        transport: $0.transport, source: $0.source, line: $0.line)
+                })
+            hasWarnedOfSamples = false
+        } catch {
+            if !hasWarnedOfSamples {
+                log.warning("cannot keep samples of refused lines; they are counted", ["error": "\(error)"])
+            }
+            hasWarnedOfSamples = true
+        }
+    }
+
+    private func lookAtAccounts() {
+        do throws(AccountError) {
+            if let newer = try accountFile.refresh() { accounts.replace(newer) }
+        } catch {
+            log.error("the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
+        }
+    }
+
+    private func flushUse() {
+        uses.merge(tokenUse.take())
+        do throws(SystemError) {
+            try uses.flush(disk, folder: options.folder)
+        } catch {
+            log.warning("cannot note the last use of tokens", ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// Every limit of the ingest side that is not part of the wire format (those stand in EyeWire's WireLimits). A peer can
+// reach each of them; what happens then is said beside it.
+
+/// Named limits of the ingest service.
+public enum IngestLimits {
+    /// Connections at one time, all stream transports together. One more is closed without a word and counted.
+    public static let connectionsMax = 16_384
+    /// Connections that the kernel keeps waiting to be accepted (listen(2); the kernel may cut it to somaxconn).
+    public static let backlog: Int32 = 4096
+    /// Bytes taken from one connection before the next one has its turn.
+    public static let readBytes = 256 * 1024
+    /// Frames (128 KiB each) that one loop may have under way. When all are waiting for the disk the loop stops reading:
+    /// the kernel pushes back on TCP and drops datagrams, which are counted.
+    public static let framesPerLoop = 96
+    /// Frames that a read of `readBytes` can need: records are never longer than their lines, and a line that does not
+    /// fit leaves at most half a frame empty.
+    public static let framesPerRead = 5
+    /// Frames in one commit.
+    public static let framesPerCommit = 64
+    /// Datagrams taken with one system call.
+    public static let datagramsPerRead = 64
+    /// Receive buffer asked for per UDP socket; the kernel may grant less.
+    public static let datagramBufferBytes: Int32 = 8 * 1024 * 1024
+    /// Bytes of unread answers to one client; then its input is no longer read.
+    public static let outputBytesMax = 64 * 1024
+    /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
+    public static let slowReaderMilliseconds: UInt64 = 30_000
+    /// Bytes of unfinished lines that all connections of one loop may hold together; the connection that would pass it is
+    /// closed (`overloaded`).
+    public static let partialBytesPerLoop = 64 * 1024 * 1024
+    /// Errors that a silent client is shown at its end of stream.
+    public static let errorsShownAtEnd = 20
+    /// Samples of rejected lines kept per code and second.
+    public static let samplesPerSecond = 10
+    /// Samples that wait to be written; more are not kept (the rejects are still counted).
+    public static let samplesWaitingMax = 1_000
+    /// How long accept(2) pauses after EMFILE or ENFILE.
+    public static let acceptPauseMilliseconds: UInt64 = 100
+    /// How often accounts are looked at for changes.
+    public static let accountsLookMilliseconds: UInt64 = 500
+    /// After a full disk, how long lines are refused unwritten before the next one is tried.
+    public static let fullDiskPauseMilliseconds: UInt64 = 250
+    /// At the end: how long sockets are read for lines that are already there.
+    public static let drainReadMilliseconds: UInt64 = 2_000
+    /// At the end: when the process gives up waiting for the disk.
+    public static let drainMilliseconds: UInt64 = 4_500
+    /// How often the kernel's datagram drops are read.
+    public static let dropsLookMilliseconds: UInt64 = 250
+}

@@ -1,0 +1,523 @@
+// One ingest loop: a thread with its own poller, connections, UDP socket and batches. It reads, judges and answers; it
+// never waits for the disk. Lines go into the open batch; at the end of a tick the batch is submitted, unless the appender
+// is behind, in which case it goes on filling. When every batch is under way the loop reads nothing until one comes back:
+// the kernel then holds the clients.
+//
+// Everything here runs on the loop's thread, but for `post`, which any thread may call. The parts: Judging.swift (lines),
+// Verdicts.swift (what comes back from the appender), Commands.swift, Answers.swift (what peers are sent).
+
+import EyeStore
+import EyeSystem
+import EyeWire
+import Synchronization
+
+/// What other threads ask of a loop.
+enum LoopMessage: Sendable {
+    /// A connection that was accepted for this loop.
+    case adopt(number: Int32, peer: SocketAddress, transport: Transport)
+    /// A newer connection of the same client has come: close the one at the place, then ask the appender for it.
+    case replace(ConnectionPlace, by: ClientRequest)
+    /// Stop accepting and reading, settle everything, end.
+    case drain
+}
+
+/// What all loops of a service share.
+struct LoopContext: Sendable {
+    let options: IngestOptions
+    let queue: CommitQueue
+    let appender: Appender
+    let accounts: AccountsView
+    let samples: SampleQueue
+    let clients: ClientRegistry
+    let tokenUse: TokenUseNotes
+    let admission: Admission
+    let time: any TimeSource
+    let log: Log
+    /// The text of METRICS.
+    let metrics: @Sendable () -> [UInt8]
+}
+
+@safe
+final class IngestLoop: @unchecked Sendable {
+    let index: Int
+    let context: LoopContext
+    let wake: WakeSignal
+    let published = PublishedCounts()
+    private let inbox = Mutex<[LoopMessage]>([])
+    let poller: Poller
+
+    var counts = Counts()
+    /// Wall clock (microseconds) and monotonic clock (milliseconds) at the start of the tick.
+    var now: Int64 = 0
+    var monotonic: UInt64 = 0
+    /// The accounts as of `bookVersion`.
+    var book: AccountBook
+    var bookVersion: UInt64
+    var sampleBudget: SampleBudget
+    /// The disk was full a moment ago: lines are refused unwritten.
+    var isShedding = false
+    /// HELLOs that the appender has not answered yet.
+    var pendingGreetings = 0
+    var expectsAnswers: Bool { pendingGreetings > 0 }
+    /// For members whose escapes must be resolved before they are stored.
+    var scratch: [UInt8] = []
+
+    /// All loops of the service, this one among them; set before the threads start.
+    var loops: [IngestLoop] = []
+    private var listeners: [Listener] = []
+    var datagrams: DatagramIntake?
+
+    var connections: [Connection?] = []
+    private var freeSlots: [Int32] = []
+    private var nextGeneration: UInt32 = 1
+    /// Bytes of unfinished lines of all connections.
+    var partialBytes = 0
+    private var dirty: [Connection] = []
+    private var dirtyNow: [Connection] = []
+
+    private let room: UnsafeMutableRawPointer
+    /// Where reads go; the unfinished line of a connection is copied right before it.
+    private let readArea: UnsafeMutableRawPointer
+    private static let lineRoom = WireLimits.lineWindowBytesMin + 62
+
+    /// The batch being filled.
+    var open: Batch?
+    private var free: [Batch] = []
+    private var batchCount = 0
+    var underWay = 0
+    var collected: [Batch] = []
+    var answers: [ClientAnswer] = []
+    private var drainingSince: UInt64?
+    private var nextSweep: UInt64 = 0
+    private var nextDropsLook: UInt64 = 0
+
+    private static let wakeToken: UInt64 = .max
+    private static let datagramToken: UInt64 = .max - 1
+    private static let listenerToken: UInt64 = .max - 16
+    private static let sweepMilliseconds: UInt64 = 1_000
+
+    init(index: Int, wake: WakeSignal, context: LoopContext, datagrams: consuming Descriptor?) throws(SystemError) {
+        self.index = index
+        self.context = context
+        self.wake = wake
+        poller = try Poller()
+        unsafe room = .allocate(byteCount: IngestLoop.lineRoom + IngestLimits.readBytes, alignment: 64)
+        unsafe readArea = room + IngestLoop.lineRoom
+        sampleBudget = SampleBudget(loops: context.options.loops)
+        bookVersion = context.accounts.currentVersion
+        book = context.accounts.current
+        try poller.add(wake.descriptor, .readable, token: IngestLoop.wakeToken)
+        if let socket = datagrams {
+            let intake = DatagramIntake(socket)
+            try poller.add(intake.number, .readable, token: IngestLoop.datagramToken)
+            self.datagrams = intake
+        }
+    }
+
+    deinit { unsafe room.deallocate() }
+
+    /// Before the thread starts: this loop accepts on `listener` for all loops, in turn.
+    func accept(on listener: Listener) throws(SystemError) {
+        listeners.append(listener)
+        try poller.add(listener.number, .readable, token: listenerToken(of: listener))
+    }
+
+    func listenerToken(of listener: Listener) -> UInt64 {
+        IngestLoop.listenerToken + UInt64(listeners.firstIndex { $0 === listener } ?? 0)
+    }
+
+    /// Any thread.
+    func post(_ message: LoopMessage) {
+        inbox.withLock { $0.append(message) }
+        wake.signal()
+    }
+
+    // MARK: - The tick
+
+    /// The thread's body: until it was told to drain and everything is settled.
+    func run() {
+        readClocks()
+        while !isFinished {
+            let ready = wait()
+            readClocks()
+            lookAtAccounts()
+            takeMessages()
+            takeVerdicts()
+            for place in 0..<ready {
+                if !canRead { break }
+                let (token, readiness) = poller[place]
+                dispatch(token, readiness)
+            }
+            if monotonic >= nextSweep { sweep() }
+            finishTick()
+        }
+        published.publish(counts)
+    }
+
+    private func wait() -> Int {
+        let waitMilliseconds: Int32 = drainingSince == nil ? Int32(IngestLoop.sweepMilliseconds) : 5
+        if canRead {
+            do {
+                return try poller.wait(timeoutMilliseconds: waitMilliseconds)
+            } catch {
+                preconditionFailure("epoll_wait on our own poller: \(error)")
+            }
+        }
+        counts.pauses += 1
+        wake.sleep(timeoutMilliseconds: waitMilliseconds)
+        return 0
+    }
+
+    private func readClocks() {
+        now = context.time.nowMicroseconds()
+        monotonic = context.time.monotonicNanoseconds() / 1_000_000
+    }
+
+    private func lookAtAccounts() {
+        let version = context.accounts.currentVersion
+        if version == bookVersion { return }
+        bookVersion = version
+        book = context.accounts.current
+    }
+
+    private func dispatch(_ token: UInt64, _ readiness: Readiness) {
+        switch token {
+        case IngestLoop.wakeToken: wake.clear()
+        case IngestLoop.datagramToken: readDatagrams()
+        case IngestLoop.listenerToken...: listeners[Int(token - IngestLoop.listenerToken)].accept(self)
+        default:
+            guard let connection = connection(slot: Int32(truncatingIfNeeded: token), UInt32(token >> 32)) else {
+                return
+            }
+            if readiness.contains(.writable) { flush(connection) }
+            if !readiness.isDisjoint(with: [.readable, .broken, .peerClosed]) { read(connection) }
+        }
+    }
+
+    private func finishTick() {
+        swap(&dirty, &dirtyNow)
+        for connection in dirtyNow {
+            connection.isDirty = false
+            answer(connection)
+        }
+        dirtyNow.removeAll(keepingCapacity: true)
+        if let batch = open, !batch.frame.isEmpty, underWay == 0 || !context.queue.isAppenderBehind { submitOpen() }
+        published.publish(counts)
+    }
+
+    /// Puts `connection` on the list of those that are looked after at the end of the tick.
+    func touch(_ connection: Connection) {
+        if connection.isDirty { return }
+        connection.isDirty = true
+        dirty.append(connection)
+    }
+
+    // MARK: - Batches
+
+    /// Batches that may still be begun.
+    var framesAvailable: Int { free.count + IngestLimits.framesPerLoop - batchCount }
+    private var canRead: Bool { framesAvailable >= IngestLimits.framesPerRead }
+
+    /// The batch being filled; begins one if there is none. Reads are only made while there is one to begin.
+    func openBatch() -> Batch {
+        if let batch = open { return batch }
+        let batch: Batch
+        if let recycled = free.popLast() {
+            batch = recycled
+        } else {
+            precondition(batchCount < IngestLimits.framesPerLoop, "a read was made without room for it")
+            batch = Batch(loop: index)
+            batchCount += 1
+        }
+        open = batch
+        return batch
+    }
+
+    /// Gives the open batch to the appender.
+    func submitOpen() {
+        guard let batch = open else { return }
+        open = nil
+        batch.frame.seal()
+        underWay += 1
+        context.queue.submit(batch)
+    }
+
+    /// Takes a batch back after its verdicts were read.
+    func recycle(_ batch: Batch) {
+        batch.reset()
+        free.append(batch)
+        underWay -= 1
+    }
+
+    // MARK: - Connections
+
+    /// The connection that has this slot now, if it is still the one of this generation.
+    func connection(slot: Int32, _ generation: UInt32) -> Connection? {
+        guard slot >= 0, Int(slot) < connections.count, let found = connections[Int(slot)],
+            found.generation == generation
+        else { return nil }
+        return found
+    }
+
+    func place(of connection: Connection) -> ConnectionPlace {
+        ConnectionPlace(loop: index, slot: connection.slot, generation: connection.generation)
+    }
+
+    private func adopt(_ number: Int32, _ peer: SocketAddress, _ transport: Transport) {
+        let descriptor = Descriptor(owning: number)
+        if drainingSince != nil {
+            context.admission.leave()
+            return
+        }
+        let slot = freeSlots.popLast() ?? Int32(connections.count)
+        let connection = Connection(
+            descriptor, transport: transport, peer: peer, slot: slot, generation: nextGeneration, now: monotonic)
+        nextGeneration &+= 1
+        if Int(slot) == connections.count {
+            connections.append(connection)
+        } else {
+            connections[Int(slot)] = connection
+        }
+        counts.connectionsOpened += 1
+        do throws(SystemError) {
+            if transport == .tcp { try Socket.tune(number) }
+            try poller.add(number, connection.watched, token: token(of: connection))
+        } catch {
+            close(connection)
+        }
+    }
+
+    private func token(of connection: Connection) -> UInt64 {
+        UInt64(connection.generation) << 32 | UInt64(UInt32(bitPattern: connection.slot))
+    }
+
+    /// Asks the poller for what the connection now needs.
+    func watch(_ connection: Connection) {
+        var wanted: Readiness = []
+        let isStuck = connection.outputWaiting > IngestLimits.outputBytesMax
+        if connection.phase == .open && !isStuck { wanted.insert(.readable) }
+        if connection.outputWaiting > 0 { wanted.insert(.writable) }
+        if wanted == connection.watched || connection.phase == .closed { return }
+        connection.watched = wanted
+        do throws(SystemError) {
+            try poller.change(connection.descriptor.number, wanted, token: token(of: connection))
+        } catch {
+            close(connection)
+        }
+    }
+
+    /// Ends a connection at once. Its lines that are under way are still stored and counted.
+    func close(_ connection: Connection) {
+        if connection.phase == .closed { return }
+        connection.phase = .closed
+        if let client = connection.client { context.clients.release(client, place(of: connection)) }
+        partialBytes -= connection.partialCount
+        connection.dropPartial()
+        // The descriptor is closed when the last reference goes; nothing may report it to us before that.
+        do throws(SystemError) {
+            try poller.remove(connection.descriptor.number)
+        } catch {
+            preconditionFailure("epoll_ctl on our own descriptor: \(error)")
+        }
+        connections[Int(connection.slot)] = nil
+        freeSlots.append(connection.slot)
+        counts.connectionsClosed += 1
+        context.admission.leave()
+    }
+
+    // MARK: - Reading
+
+    private func read(_ connection: Connection) {
+        guard connection.phase == .open else {
+            if connection.phase != .closed { readAfterEnd(connection) }
+            return
+        }
+        let held = connection.partialCount
+        // In bounds: an unfinished line is never longer than `lineRoom` while the connection is read.
+        let start = unsafe readArea - held
+        if held > 0 { unsafe start.copyMemory(from: connection.partial!, byteCount: held) }
+        do throws(SystemError) {
+            let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
+            switch try unsafe Socket.receive(connection.descriptor.number, into: area) {
+            case .wouldBlock: return
+            case .bytes(let count):
+                counts.bytes += UInt64(count)
+                connection.bytes += UInt64(count)
+                connection.lastHeard = monotonic
+                partialBytes -= held
+                connection.partialCount = 0
+                let window = unsafe UnsafeRawBufferPointer(start: start, count: held + count)
+                unsafe judge(connection, window)
+            case .end:
+                endOfStream(connection)
+            }
+        } catch {
+            // A reset: what the peer had not finished is lost to it and to us, and counted.
+            if connection.partialCount > 0 && !connection.framer.isSkipping { noteCutLine(connection) }
+            close(connection)
+        }
+        if connection.phase != .closed { touch(connection) }
+    }
+
+    /// Judges the lines of `window` and keeps what is left.
+    func judge(_ connection: Connection, _ window: UnsafeRawBufferPointer) {
+        if connection.line == 0, !connection.talks, connection.received == 0, unsafe WireLine.isTLS(window) {
+            refusePort(connection)
+            return
+        }
+        let done = unsafe judgeLines(connection, window)
+        let rest = window.count - done
+        guard rest > 0, connection.phase != .closed else { return }
+        if partialBytes + rest > IngestLimits.partialBytesPerLoop {
+            counts.reject(.overloaded)
+            close(connection)
+            return
+        }
+        // In bounds: `done` is at most the window's count.
+        unsafe connection.keepPartial(window.baseAddress! + done, count: rest)
+        partialBytes += rest
+    }
+
+    /// Goes on with lines that had to wait for a HELLO's answer.
+    func resume(_ connection: Connection) {
+        guard connection.phase == .waitingForClient else { return }
+        connection.phase = .open
+        let held = connection.partialCount
+        if held > 0 {
+            // The buffer is taken out while its lines are judged: what is left goes into a new one.
+            let buffer = unsafe connection.partial!
+            unsafe connection.partial = nil
+            connection.partialCapacity = 0
+            connection.partialCount = 0
+            partialBytes -= held
+            unsafe judge(connection, UnsafeRawBufferPointer(start: buffer, count: held))
+            unsafe buffer.deallocate()
+        }
+        if connection.phase != .closed { touch(connection) }
+    }
+
+    /// The peer ended its side: a last line without LF counts, then everything settles.
+    private func endOfStream(_ connection: Connection) {
+        let held = connection.partialCount
+        if held > 0 {
+            unsafe finishLine(connection, UnsafeRawBufferPointer(start: connection.partial!, count: held))
+            partialBytes -= connection.partialCount
+            connection.dropPartial()
+        }
+        if connection.phase == .open { connection.phase = .ending }
+    }
+
+    /// After QUIT or end of stream nothing is judged; the peer may only go away.
+    private func readAfterEnd(_ connection: Connection) {
+        let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
+        do throws(SystemError) {
+            _ = try unsafe Socket.receive(connection.descriptor.number, into: area)
+        } catch {
+            close(connection)
+        }
+    }
+
+    private func noteCutLine(_ connection: Connection) {
+        connection.line += 1
+        connection.received += 1
+        connection.rejected += 1
+        counts.lines += 1
+        counts.reject(.cutLine)
+    }
+
+    // MARK: - Messages, time and the end
+
+    private func takeMessages() {
+        let messages = inbox.withLock { inbox in
+            if inbox.isEmpty { return [LoopMessage]() }
+            let all = inbox
+            inbox.removeAll()
+            return all
+        }
+        for message in messages {
+            switch message {
+            case .adopt(let number, let peer, let transport): adopt(number, peer, transport)
+            case .replace(let place, let request): replace(place, by: request)
+            case .drain: drain()
+            }
+        }
+    }
+
+    /// Closes the older connection of a client, if there is one, and asks for the newer one behind everything that was
+    /// sent before.
+    func replace(_ older: ConnectionPlace?, by request: ClientRequest) {
+        if let older, let connection = connection(slot: older.slot, older.generation) { close(connection) }
+        submitOpen()
+        context.queue.submit(request)
+    }
+
+    private func sweep() {
+        nextSweep = monotonic + IngestLoop.sweepMilliseconds
+        datagrams?.lookAtDrops(&counts, context.log)
+        let idle = context.options.idleMilliseconds
+        for case let connection? in connections {
+            if connection.stuckSince != 0, monotonic > connection.stuckSince + IngestLimits.slowReaderMilliseconds {
+                counts.reject(.slowReader)
+                close(connection)
+            } else if idle > 0, connection.transport != .control, monotonic > connection.lastHeard + idle,
+                connection.isSettled
+            {
+                counts.reject(.idle)
+                close(connection)
+            }
+        }
+        for listener in listeners { listener.resume(self) }
+    }
+
+    private var isFinished: Bool {
+        guard let since = drainingSince else { return false }
+        if open?.frame.isEmpty == false || underWay > 0 { return false }
+        let isQuiet = connections.allSatisfy { $0 == nil || $0!.outputWaiting == 0 }
+        return isQuiet || monotonic > since + IngestLimits.drainReadMilliseconds
+    }
+
+    /// Takes what is already in the sockets, for a bounded time, then only settles.
+    private func drain() {
+        if drainingSince != nil { return }
+        drainingSince = monotonic
+        for listener in listeners { listener.close(self) }
+        listeners.removeAll()
+        let deadline = monotonic + IngestLimits.drainReadMilliseconds
+        var more = true
+        while more && monotonic < deadline {
+            more = false
+            for case let connection? in connections where connection.phase == .open {
+                if !canRead && !waitForBatches() { break }
+                let before = counts.bytes
+                read(connection)
+                if counts.bytes != before { more = true }
+            }
+            if datagrams != nil, canRead || waitForBatches() {
+                let before = counts.datagrams
+                readDatagrams()
+                if counts.datagrams != before { more = true }
+            }
+            readClocks()
+        }
+        datagrams?.lookAtDrops(&counts, context.log)
+        for case let connection? in connections where connection.phase == .open || connection.phase == .waitingForClient
+        {
+            connection.isCutOff = true
+            connection.phase = .ending
+            touch(connection)
+        }
+    }
+
+    /// While draining: waits until there is room for a read again; false when the disk is too slow for that.
+    private func waitForBatches() -> Bool {
+        let deadline = context.time.monotonicNanoseconds() / 1_000_000 + IngestLimits.drainReadMilliseconds
+        while !canRead {
+            submitOpen()
+            wake.sleep(timeoutMilliseconds: 5)
+            takeVerdicts()
+            readClocks()
+            if monotonic > deadline { return false }
+        }
+        return true
+    }
+}

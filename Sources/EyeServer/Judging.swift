@@ -1,0 +1,234 @@
+// From bytes to verdicts: the lines of a window, one after the other. The straight path, an event with the token that the
+// line before it had, allocates nothing, takes no lock and copies the payload once, into the open frame.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+
+extension IngestLoop {
+    /// Judges every whole line of `window`; returns how many bytes are done with. Stops early when the connection has to
+    /// wait or ends.
+    func judgeLines(_ connection: Connection, _ window: UnsafeRawBufferPointer) -> Int {
+        var framer = connection.framer
+        defer { connection.framer = framer }
+        while connection.phase == .open, let piece = unsafe framer.next(in: window) {
+            switch piece {
+            case .line(let range):
+                // In bounds: the framer's ranges lie in the window it was shown.
+                unsafe judgeLine(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+            case .tooLong(let range):
+                unsafe judgeTooLong(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+            }
+        }
+        return framer.release()
+    }
+
+    /// Judges a last line that has no LF.
+    func finishLine(_ connection: Connection, _ window: UnsafeRawBufferPointer) {
+        guard connection.phase == .open, let piece = unsafe connection.framer.finish(in: window) else { return }
+        switch piece {
+        case .line(let range): unsafe judgeLine(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+        case .tooLong(let range): unsafe judgeTooLong(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+        }
+    }
+
+    private func judgeLine(_ connection: Connection, _ line: UnsafeRawBufferPointer) {
+        let tokenBytes = TokenSecret.count
+        // In bounds: the comparison looks at 41 bytes of at least 43.
+        if line.count >= tokenBytes + 3, connection.token.version == bookVersion,
+            unsafe connection.token.isAtStart(of: line)
+        {
+            if now < connection.token.expires {
+                unsafe judgeEvent(connection, line, json: tokenBytes + 1)
+                return
+            }
+        }
+        switch unsafe WireLine.split(line, isControl: connection.isControl) {
+        case .ignored: return
+        case .event(let token, let json):
+            if let reject = unsafe present(connection, UnsafeRawBufferPointer(rebasing: line[token])) {
+                unsafe refuse(connection, Fault(reject), line)
+            } else {
+                unsafe judgeEvent(connection, line, json: json.lowerBound)
+            }
+        case .bare: unsafe refuse(connection, Fault(.badToken), line)
+        case .command(let verb, let argument): unsafe command(connection, verb, argument, line)
+        case .unknownCommand:
+            startTalking(connection)
+            Reply.appendError(line: 0, .unknownCommand, to: &connection.output)
+        case .wrongPort: refusePort(connection)
+        }
+    }
+
+    /// Looks up a token that the connection did not have a line ago; nil if it may write events.
+    func present(_ connection: Connection, _ token: UnsafeRawBufferPointer) -> Reject? {
+        guard let entry = unsafe find(token) else { return .badToken }
+        guard entry.scopes.contains(.ingest) else { return .forbidden }
+        if connection.client != nil && entry.id != connection.helloToken { return .forbidden }
+        unsafe connection.token.remember(token, entry, version: bookVersion)
+        return nil
+    }
+
+    /// The usable token with this secret.
+    func find(_ token: UnsafeRawBufferPointer) -> TokenEntry? {
+        guard token.count <= WireLimits.tokenBytesMax, token.count > 0 else { return nil }
+        guard let entry = unsafe book.token(matching: token, now: now) else { return nil }
+        context.tokenUse.record(entry.id, at: now)
+        return entry
+    }
+
+    /// Judges the event whose JSON begins at offset `json`; its token is the connection's remembered one.
+    private func judgeEvent(_ connection: Connection, _ line: UnsafeRawBufferPointer, json: Int) {
+        if let stalled = connection.stalled ?? shedding() {
+            unsafe refuse(connection, Fault(stalled), line)
+            return
+        }
+        // In bounds: the offset of the JSON is at most the line's count.
+        let text = unsafe UnsafeRawBufferPointer(rebasing: line[json...])
+        do throws(Fault) {
+            let fields = try unsafe EventScanner.scan(text, latest: now + context.options.futureMicroseconds)
+            connection.line += 1
+            connection.received += 1
+            counts.lines += 1
+            let client = ClientLine(slot: connection.clientSlot, sequence: connection.line)
+            unsafe store(fields, of: text, token: connection.token.id, client: client)
+            note(slot: connection.slot, generation: connection.generation, line: connection.line, connection)
+        } catch {
+            unsafe refuse(connection, error.shifted(by: json), line)
+        }
+    }
+
+    /// `storage-full` while the disk was found full a moment ago.
+    func shedding() -> Reject? { isShedding ? .storageFull : nil }
+
+    /// Puts an event into the open batch.
+    func store(_ fields: EventFields, of text: UnsafeRawBufferPointer, token: UInt32, client: ClientLine) {
+        let key = EventKey(
+            received: now, timestamp: fields.timestamp,
+            session: ID128(high: fields.session.high, low: fields.session.low), token: token,
+            eventID: fields.eventID.map { ID128(high: $0.high, low: $0.low) })
+        // In bounds: the scanner's ranges lie in the text it was shown.
+        let data = unsafe UnsafeRawBufferPointer(rebasing: text[fields.dataRange])
+        if fields.category.escaped || fields.name.escaped {
+            scratch.removeAll(keepingCapacity: true)
+            unsafe JSON.appendUnescaped(fields.category, of: text, to: &scratch)
+            let split = scratch.count
+            unsafe JSON.appendUnescaped(fields.name, of: text, to: &scratch)
+            unsafe scratch.withUnsafeBytes { bytes in
+                unsafe append(
+                    key, UnsafeRawBufferPointer(rebasing: bytes[..<split]),
+                    UnsafeRawBufferPointer(rebasing: bytes[split...]), data, client)
+            }
+        } else {
+            unsafe append(
+                key, UnsafeRawBufferPointer(rebasing: text[fields.category.range]),
+                UnsafeRawBufferPointer(rebasing: text[fields.name.range]), data, client)
+        }
+    }
+
+    private func append(
+        _ key: EventKey, _ category: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer,
+        _ data: UnsafeRawBufferPointer, _ client: ClientLine
+    ) {
+        if unsafe openBatch().frame.appendEvent(key, category: category, name: name, data: data, client: client) {
+            return
+        }
+        submitOpen()
+        let fits = unsafe openBatch().frame.appendEvent(key, category: category, name: name, data: data, client: client)
+        precondition(fits, "an empty frame takes every event of a legal line")
+    }
+
+    /// Notes whose record was just put into the open batch.
+    func note(slot: Int32, generation: UInt32, line: UInt64, _ connection: Connection?, isEvent: Bool = true) {
+        let batch = openBatch()
+        let last = batch.runs.count - 1
+        if last >= 0, batch.runs[last].slot == slot, batch.runs[last].generation == generation,
+            batch.runs[last].isEvent == isEvent,
+            connection == nil || connection!.mode == .silent || batch.runs[last].lastLine + 1 == line
+        {
+            batch.runs[last].lastLine = line
+            batch.runs[last].records += 1
+        } else {
+            batch.runs.append(
+                Run(
+                    slot: slot, generation: generation, firstLine: line, lastLine: line,
+                    firstRecord: Int32(batch.frame.recordCount - 1), records: 1, isEvent: isEvent))
+            connection?.runsBegun += 1
+        }
+    }
+
+    private func judgeTooLong(_ connection: Connection, _ head: UnsafeRawBufferPointer) {
+        unsafe refuse(connection, Fault(.tooLong), head)
+    }
+
+    /// Refuses an event line: counts it, answers it if the peer listens, keeps a sample.
+    func refuse(_ connection: Connection, _ fault: Fault, _ line: UnsafeRawBufferPointer) {
+        connection.line += 1
+        connection.received += 1
+        connection.rejected += 1
+        counts.lines += 1
+        counts.reject(fault.reject)
+        if connection.clientSlot >= 0 {
+            if fault.reject.fate == .retry {
+                connection.stalled = fault.reject
+            } else if connection.stalled == nil {
+                noteRejected(ClientLine(slot: connection.clientSlot, sequence: connection.line))
+            }
+        }
+        unsafe answerError(connection, line: connection.line, fault, line)
+        if sampleBudget.admits(fault.reject, now: now) {
+            unsafe sample(fault, line, connection.transport, connection.peer, token: connection.token.id)
+        }
+    }
+
+    /// A client's line that was refused for good advances its sequence, in the same commit as its neighbours.
+    private func noteRejected(_ client: ClientLine) {
+        if openBatch().frame.noteRejected(client) { return }
+        submitOpen()
+        let fits = openBatch().frame.noteRejected(client)
+        precondition(fits, "an empty frame takes a client's mark")
+    }
+
+    /// Keeps a sample of a refused line for the errors view.
+    func sample(
+        _ fault: Fault, _ line: UnsafeRawBufferPointer, _ transport: Transport, _ peer: SocketAddress, token: UInt32
+    ) {
+        var message: [UInt8] = []
+        unsafe fault.appendText(to: &message, in: line)
+        let kept = unsafe fault.reject == .badToken ? [] : SampleText.masked(line)
+        context.samples.add(
+            RejectSample(
+                code: Array(fault.reject.code.description.utf8), message: message, line: kept, received: now,
+                transport: Array(transport.label.utf8), source: Array(peer.description.utf8),
+                token: fault.reject == .badToken ? 0 : token))
+    }
+}
+
+extension RememberedToken {
+    /// Whether `line` begins with this token and a space. `line` has at least 41 bytes.
+    @inline(__always)
+    func isAtStart(of line: UnsafeRawBufferPointer) -> Bool {
+        unsafe isEqual(to: line) && line[40] == 0x20
+    }
+
+    /// Whether the first 40 bytes at `token` are this token's.
+    @inline(__always)
+    func isEqual(to token: UnsafeRawBufferPointer) -> Bool {
+        // In bounds: the caller has seen that there are 40 bytes.
+        var difference: UInt64 = 0
+        for word in 0..<5 {
+            difference |= unsafe token.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self) ^ words[word]
+        }
+        return difference == 0
+    }
+
+    /// Remembers `entry` for lines that begin with `token`, if it has the usual length.
+    mutating func remember(_ token: UnsafeRawBufferPointer, _ entry: TokenEntry, version: UInt64) {
+        id = entry.id
+        expires = entry.expires ?? .max
+        self.version = token.count == TokenSecret.count ? version : 0
+        if token.count != TokenSecret.count { return }
+        // In bounds: the token has 40 bytes.
+        for word in 0..<5 { words[word] = unsafe token.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self) }
+    }
+}

@@ -1,0 +1,98 @@
+// A listening socket: accepts and deals connections to the loops in turn. Lives in the first loop. When the process is out
+// of descriptors it pauses for a moment instead of spinning: established connections go on.
+
+import EyeSystem
+import Glibc
+import Synchronization
+
+/// How many connections there may be, over all loops.
+final class Admission: Sendable {
+    private let open = Atomic<Int>(0)
+    private let refused = Atomic<UInt64>(0)
+
+    /// Whether there is room for one more, which then counts.
+    func enter() -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= IngestLimits.connectionsMax { return true }
+        open.subtract(1, ordering: .relaxed)
+        refused.add(1, ordering: .relaxed)
+        return false
+    }
+
+    func leave() { open.subtract(1, ordering: .relaxed) }
+
+    var connections: Int { open.load(ordering: .relaxed) }
+    /// Connections closed unheard because there were too many.
+    var refusals: UInt64 { refused.load(ordering: .relaxed) }
+}
+
+/// A listening socket of the first loop.
+final class Listener: @unchecked Sendable {
+    private let socket: Descriptor
+    private let transport: Transport
+    private let loops: [IngestLoop]
+    private var next = 0
+    private var pausedUntil: UInt64 = 0
+    private var isWatched = true
+    private var hasWarned = false
+
+    var number: Int32 { socket.number }
+
+    init(_ socket: consuming Descriptor, _ transport: Transport, dealingTo loops: [IngestLoop]) {
+        self.socket = socket
+        self.transport = transport
+        self.loops = loops
+    }
+
+    /// Takes the connections that wait.
+    func accept(_ loop: IngestLoop) {
+        while true {
+            do throws(SystemError) {
+                guard let (number, peer) = try Socket.accept(socket.number) else { return }
+                guard loop.context.admission.enter() else {
+                    _ = Descriptor(owning: number)
+                    continue
+                }
+                loops[next].post(.adopt(number: number, peer: peer, transport: transport))
+                next = (next + 1) % loops.count
+            } catch {
+                pause(loop, error)
+                return
+            }
+        }
+    }
+
+    private func pause(_ loop: IngestLoop, _ error: SystemError) {
+        if !hasWarned {
+            loop.context.log.warning(
+                "cannot accept connections for now; raise the limit of open files (ulimit -n)", ["error": "\(error)"])
+            hasWarned = true
+        }
+        pausedUntil = loop.monotonic + IngestLimits.acceptPauseMilliseconds
+        watch(loop, [])
+        isWatched = false
+    }
+
+    /// At every sweep: accepts again after a pause.
+    func resume(_ loop: IngestLoop) {
+        if isWatched || loop.monotonic < pausedUntil { return }
+        isWatched = true
+        watch(loop, .readable)
+    }
+
+    func close(_ loop: IngestLoop) {
+        do throws(SystemError) {
+            try loop.poller.remove(socket.number)
+        } catch {
+            preconditionFailure("epoll_ctl on our own listener: \(error)")
+        }
+    }
+
+    private func watch(_ loop: IngestLoop, _ wanted: Readiness) {
+        do throws(SystemError) {
+            try loop.poller.remove(socket.number)
+            try loop.poller.add(socket.number, wanted, token: loop.listenerToken(of: self))
+        } catch {
+            preconditionFailure("epoll_ctl on our own listener: \(error)")
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// Collects the ingest side's numbers for METRICS. Made before the loops it asks, hence set afterwards.
+
+import EyeSystem
+import EyeWire
+import Synchronization
+
+final class MetricsSource: Sendable {
+    private struct Parts: Sendable {
+        var loops: [IngestLoop]
+        var queue: CommitQueue
+        var appender: Appender
+        var admission: Admission
+        var samples: SampleQueue
+        var housekeeping: Housekeeping
+    }
+
+    private let parts = Mutex<Parts?>(nil)
+
+    /// Before the threads start.
+    func set(
+        loops: [IngestLoop], queue: CommitQueue, appender: Appender, admission: Admission, samples: SampleQueue,
+        housekeeping: Housekeeping
+    ) {
+        parts.withLock {
+            $0 = Parts(
+                loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
+                housekeeping: housekeeping)
+        }
+    }
+
+    /// The numbers now, as Prometheus text.
+    func text() -> [UInt8] {
+        guard let parts = parts.withLock({ $0 }) else { return [] }
+        var counts = Counts()
+        for loop in parts.loops { counts.add(loop.published.value) }
+        let commits = parts.appender.snapshot
+        var text = MetricsText()
+        text.counter("eye_ingest_lines_total", "Event lines judged.", counts.lines)
+        text.counter("eye_ingest_accepted_total", "Event lines stored durably.", counts.accepted)
+        text.counter("eye_ingest_duplicate_total", "Event lines that were stored before.", counts.duplicate)
+        text.rejected("eye_ingest_rejected_total", "Refused lines and closed connections, by reason code.", counts)
+        text.counter("eye_ingest_received_bytes_total", "Bytes read from sockets.", counts.bytes)
+        text.counter("eye_ingest_datagrams_total", "Datagrams received.", counts.datagrams)
+        text.counter(
+            "eye_ingest_datagrams_dropped_total", "Datagrams that the kernel dropped (SO_MEMINFO).",
+            counts.datagramsDropped)
+        text.gauge("eye_ingest_connections", "Open stream connections.", UInt64(max(0, parts.admission.connections)))
+        text.counter("eye_ingest_connections_total", "Stream connections opened.", counts.connectionsOpened)
+        text.counter(
+            "eye_ingest_connections_refused_total", "Connections closed unheard because there were too many.",
+            parts.admission.refusals)
+        text.counter(
+            "eye_ingest_pauses_total", "Turns in which a loop did not read: the disk was behind.", counts.pauses)
+        text.gauge("eye_ingest_queue_batches", "Batches that wait for the appender.", UInt64(parts.queue.depth))
+        text.counter("eye_store_commits_total", "Durable commits.", commits.commits)
+        text.counter(
+            "eye_store_commits_refused_total", "Commits refused because the disk was full.", commits.refusedCommits)
+        text.counter("eye_store_written_bytes_total", "Bytes committed to the log.", commits.bytes)
+        text.histogram("eye_store_commit_bytes", "Bytes in a commit.", commits.sizes, scale: 1)
+        text.histogram("eye_store_commit_seconds", "Write and fdatasync of a commit.", commits.times, scale: 1e9)
+        text.counter("eye_rejected_samples_lost_total", "Samples of refused lines not kept.", parts.samples.overflowed)
+        text.counter(
+            "eye_rejected_samples_evicted_total", "Samples of refused lines deleted to stay within the bound.",
+            parts.housekeeping.samplesEvicted)
+        return text.bytes
+    }
+}
