@@ -1,6 +1,7 @@
 // The command `eye`: takes the command line apart, runs one subcommand, ends with its exit code. On the main thread.
 
 import EyeSystem
+import EyeWire
 import Glibc
 
 @main
@@ -15,7 +16,7 @@ struct Eye {
         do {
             switch try parser.parse(arguments) {
             case .help(let text): try Output.out(text)
-            case .version: try Output.out("eye \(Version.text)\n")
+            case .version: try Output.out("eye \(EyeVersion.text)\n")
             case .run(let invocation): return try invocation.command.run(invocation)
             }
             return ExitCode.success
@@ -30,11 +31,6 @@ struct Eye {
             return ExitCode.failure
         }
     }
-}
-
-/// The version that `eye --version` and +HELLO show.
-enum Version {
-    static let text = "0.1.0"
 }
 
 /// The process's environment.

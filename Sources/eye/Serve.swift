@@ -1,19 +1,144 @@
-// Runs the service. The seam between the command line and the rooms that serve.
+// Runs the service: opens what was asked for, says where it listens, and ends it in order on SIGTERM or Ctrl-C. The seam
+// between the command line and the rooms that serve. Runs on the main thread.
 
+import EyeServer
 import EyeStore
 import EyeSystem
+import EyeWire
+import Glibc
 
 /// Runs the service by `options` until it is told to stop; returns the exit code.
 func runServe(_ options: ServeOptions) -> Int32 {
-    let disk = RealDisk()
+    let time = SystemTime()
+    let log = Log(format: options.logFormat, time: time)
     do {
-        try disk.makeDirectory(options.data)
-        if let first = try AccountFile(disk, folder: options.data, time: SystemTime()).firstStart() {
-            try Output.out("user \(first.userName), password \(first.password)\ntoken \(first.token)\n")
+        let signals = try Signals([SIGINT, SIGTERM])
+        let disk = RealDisk()
+        try Serve.prepareFolder(disk, options.data)
+        let first = try Failure.ofAccounts { () throws(AccountError) in
+            try AccountFile(disk, folder: options.data, time: time).firstStart()
         }
+        var ingest: IngestService?
+        if options.only != .http {
+            ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
+            try ingest?.start()
+        }
+        try Output.out(
+            Greeting(options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: nil, first: first).text)
+        Serve.waitForEnd(signals, log)
+        Serve.boundTheEnd(signals, log)
+        try ingest?.stop()
+        log.info("stopped: every line that was received is stored")
         return ExitCode.success
+    } catch let failure as Failure {
+        Output.error("eye: \(failure.message)")
+        return failure.code
+    } catch let error as IngestStartError {
+        Output.error("eye: \(error)")
+        return Serve.exitCode(error)
     } catch {
         Output.error("eye: \(error)")
         return ExitCode.failure
+    }
+}
+
+/// The parts of `eye serve`.
+enum Serve {
+    static func prepareFolder(_ disk: RealDisk, _ folder: String) throws(Failure) {
+        do throws(SystemError) {
+            try disk.makeDirectory(folder)
+        } catch {
+            throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
+        }
+    }
+
+    static func openIngest(_ options: ServeOptions, disk: RealDisk, time: SystemTime, log: Log) throws -> IngestService
+    {
+        var ingest = IngestOptions(
+            folder: options.data, tcp: try resolve(options.tcp), udp: try resolve(options.udp, datagram: true))
+        ingest.loops = options.loops > 0 ? options.loops : min(IngestOptions.loopsMax, Processors.count)
+        ingest.futureMicroseconds = options.maxFutureMicroseconds
+        var store = StoreOptions()
+        store.segmentBytes = options.segmentBytes
+        store.minFreeBytes = UInt64(options.minFreeBytes)
+        let service = try IngestService(ingest, store: store, disk: disk, time: time, log: log) { error in
+            log.error("the disk failed: nothing that was not acknowledged is promised; stopping", ["error": "\(error)"])
+            _exit(ExitCode.inputOutput)
+        }
+        report(service.recovery, log)
+        return service
+    }
+
+    /// Says what the start had to repair or to leave.
+    private static func report(_ recovery: RecoveryReport, _ log: Log) {
+        if let torn = recovery.torn {
+            log.warning(
+                "the log ended in an unfinished write: it was cut, a copy was kept",
+                ["bytes": "\(torn.bytes)", "copy": torn.path])
+        }
+        if recovery.rewrittenEvents > 0 {
+            log.info(
+                "the last commit was not known to be synced: written anew", ["events": "\(recovery.rewrittenEvents)"])
+        }
+        for corruption in recovery.damage {
+            log.error("damage in the log: nothing was cut, everything else is served", ["place": "\(corruption)"])
+        }
+        for segment in recovery.unusableSegments {
+            log.error("a log file has no usable header and was left alone", ["segment": "\(segment)"])
+        }
+        if !recovery.isWindowComplete {
+            log.warning(
+                "not every event_id of the window could be read again: a retry of an old one may be stored twice")
+        }
+    }
+
+    static func resolve(_ address: String?, datagram: Bool = false) throws(Failure) -> SocketAddress? {
+        guard let address else { return nil }
+        do throws(AddressError) {
+            return try SocketAddress.resolve(address, datagram: datagram)
+        } catch {
+            throw Failure("\(error)", code: ExitCode.usage)
+        }
+    }
+
+    static func exitCode(_ error: IngestStartError) -> Int32 {
+        switch error {
+        case .store, .accounts: ExitCode.store
+        case .bind: ExitCode.cannotBind
+        case .system(let error): error.isInputOutput ? ExitCode.inputOutput : ExitCode.failure
+        }
+    }
+
+    static func waitForEnd(_ signals: Signals, _ log: Log) {
+        while true {
+            if signals.next(timeoutMilliseconds: -1) != nil {
+                log.info("stopping: storing what was received")
+                return
+            }
+        }
+    }
+
+    /// From now on a second signal ends the process at once, and so does a disk that does not answer in time. What was
+    /// acknowledged is safe either way.
+    static func boundTheEnd(_ signals: Signals, _ log: Log) {
+        do throws(SystemError) {
+            let box = SignalBox(signals)
+            _ = try Thread.start(name: "eye-end") {
+                let again = box.signals.next(timeoutMilliseconds: Int32(IngestLimits.drainMilliseconds))
+                log.error(
+                    again == nil
+                        ? "the disk did not answer in time: ended without it; what was acknowledged is stored"
+                        : "second signal: ended at once; what was acknowledged is stored")
+                _exit(ExitCode.failure)
+            }
+        } catch {
+            log.warning("cannot watch over the end", ["error": "\(error)"])
+        }
+    }
+
+    /// The main thread gives its signals to the watching one, and does not touch them again.
+    private final class SignalBox: @unchecked Sendable {
+        let signals: Signals
+        init(_ signals: Signals) { self.signals = signals }
     }
 }

@@ -1,0 +1,72 @@
+// What a person reads when the service has started: where it listens, the first credentials, and lines to paste. Every line
+// shown here is run by a test.
+
+import EyeServer
+import EyeStore
+import EyeSystem
+import EyeWire
+
+/// The text that `eye serve` prints once it listens.
+struct Greeting {
+    private let options: ServeOptions
+    private let tcp: SocketAddress?
+    private let udp: SocketAddress?
+    private let http: SocketAddress?
+    private let first: FirstCredentials?
+
+    init(
+        _ options: ServeOptions, tcp: SocketAddress?, udp: SocketAddress?, http: SocketAddress?,
+        first: FirstCredentials?
+    ) {
+        self.options = options
+        self.tcp = tcp
+        self.udp = udp
+        self.http = http
+        self.first = first
+    }
+
+    private static let event =
+        #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"page interaction","name":"cta click","#
+        + #""data":{"path":"/","element":"chat bubble"},"timestamp":"2021-01-01 09:15:27.243860"}"#
+
+    var text: String {
+        var lines = ["The Eye \(EyeVersion.text), data in \(options.data)"]
+        var doors: [String] = []
+        if let tcp { doors.append("TCP \(tcp)") }
+        if let udp { doors.append("UDP \(udp)") }
+        if options.only != .http { doors.append("Unix \(options.data)/\(IngestService.ingestSocketName)") }
+        if !doors.isEmpty { lines.append("  events   " + doors.joined(separator: "  ")) }
+        if let http { lines.append("  queries  http://\(http)/") }
+        if let first {
+            lines += [
+                "", "First start. Shown this once, kept only as hashes:",
+                "  \(first.userName) password  \(first.password)", "  ingest token    \(first.token)",
+            ]
+        }
+        lines += [""] + examples
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var examples: [String] {
+        var lines: [String] = []
+        let token = first?.token ?? "$TOKEN"
+        if let tcp {
+            lines.append("  printf '%s \(Greeting.event)\\n' \(token) | nc -N \(tcp.host) \(tcp.port)")
+        }
+        if let http {
+            lines.append("  curl -s http://\(http)/events/ -H 'Authorization: Token \(token)' -d '\(Greeting.event)'")
+            let password = first?.password ?? "PASSWORD"
+            lines += [
+                "  READ=$(curl -s http://\(http)/api-token-auth/ -d "
+                    + "'{\"username\":\"admin\",\"password\":\"\(password)\"}' | grep -oE '[0-9a-f]{40}')",
+                "  curl -s http://\(http)/events/ -H \"Authorization: Token $READ\"",
+            ]
+        }
+        if first == nil {
+            lines.insert("Make a token with: eye token add NAME --scope ingest --data \(options.data)", at: 0)
+        } else if !lines.isEmpty {
+            lines.insert("Try it:", at: 0)
+        }
+        return lines
+    }
+}
