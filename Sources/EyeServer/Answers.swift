@@ -6,18 +6,21 @@ import EyeSystem
 import EyeWire
 
 extension IngestLoop {
-    /// The first command ends the silence: what was held back goes out.
-    func startTalking(_ connection: Connection) {
-        if connection.talks { return }
+    /// A command has come: the first one ends the silence, and any may name a mode. What was held back goes out when the
+    /// mode leaves `silent`.
+    func startTalking(_ connection: Connection, mode named: Mode? = nil) {
+        let isFirst = !connection.talks
         connection.talks = true
-        connection.mode = .errors
-        appendHeldErrors(connection)
+        guard let mode = named ?? (isFirst ? .errors : nil) else { return }
+        if connection.mode == .silent && mode != .silent { appendHeldErrors(connection) }
+        connection.mode = mode
     }
 
     private func appendHeldErrors(_ connection: Connection) {
         connection.output += connection.errors
-        connection.errors = []
         if connection.errorsMore > 0 { Reply.appendMore(connection.errorsMore, to: &connection.output) }
+        connection.errors = []
+        connection.errorsHeld = 0
         connection.errorsMore = 0
     }
 
@@ -25,17 +28,15 @@ extension IngestLoop {
     func answerError(
         _ connection: Connection, line number: UInt64, _ fault: Fault, _ line: UnsafeRawBufferPointer
     ) {
-        if !connection.talks {
-            if connection.errorsShown < WireLimits.heldErrorsMax {
-                connection.errorsShown += 1
+        switch connection.mode {
+        case .silent:
+            if connection.errorsHeld < WireLimits.heldErrorsMax {
+                connection.errorsHeld += 1
                 unsafe Reply.appendError(line: number, fault, in: line, to: &connection.errors)
             } else {
                 connection.errorsMore += 1
             }
             return
-        }
-        switch connection.mode {
-        case .silent: return
         case .errors, .acks: unsafe Reply.appendError(line: number, fault, in: line, to: &connection.output)
         case .each:
             if connection.isSettled {
@@ -54,15 +55,17 @@ extension IngestLoop {
         if connection.phase == .closed { return }
         if connection.isSettled {
             connection.durableLine = connection.line
-            if connection.phase == .ending { sayBye(connection) }
+            switch connection.phase {
+            case .ending: sayBye(connection)
+            case .waitingForSync:
+                Reply.appendSync(line: connection.line, to: &connection.output)
+                resume(connection)
+            default: break
+            }
         }
         if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
             connection.acknowledgedLine = connection.durableLine
             Reply.appendAck(line: connection.durableLine, to: &connection.output)
-        }
-        while let wanted = connection.syncs.first, connection.durableLine >= wanted {
-            connection.syncs.removeFirst()
-            Reply.appendSync(line: wanted, to: &connection.output)
         }
         flush(connection)
     }
@@ -70,10 +73,6 @@ extension IngestLoop {
     /// Everything of this peer is settled and it will send no more.
     private func sayBye(_ connection: Connection) {
         connection.phase = .flushing
-        while let wanted = connection.syncs.first {
-            connection.syncs.removeFirst()
-            Reply.appendSync(line: wanted, to: &connection.output)
-        }
         if connection.isCutOff {
             // It did not ask for an end: a silent one is closed without a word.
             if connection.talks { Reply.appendError(line: 0, .draining, to: &connection.output) } else { return }
@@ -123,9 +122,6 @@ extension IngestLoop {
     /// HTTP or TLS on this port: one answer that says so, and the end.
     func refusePort(_ connection: Connection) {
         counts.reject(.wrongPort)
-        connection.talks = true
-        connection.errors = []
-        connection.errorsMore = 0
         Reply.appendError(line: 0, .wrongPort, to: &connection.output)
         connection.phase = .flushing
         touch(connection)

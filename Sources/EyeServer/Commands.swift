@@ -10,19 +10,25 @@ extension IngestLoop {
     static let serverName = "the-eye/\(EyeVersion.text)"
 
     func command(_ connection: Connection, _ verb: Verb, _ argument: Range<Int>, _ line: UnsafeRawBufferPointer) {
-        startTalking(connection)
         touch(connection)
         do throws(Fault) {
-            switch try unsafe Command.parse(verb, argument: argument, of: line) {
+            let command = try unsafe Command.parse(verb, argument: argument, of: line)
+            if case .mode(let mode) = command {
+                startTalking(connection, mode: mode)
+            } else if case .hello(let hello) = command {
+                startTalking(connection, mode: hello.mode)
+            } else {
+                startTalking(connection)
+            }
+            switch command {
             case .hello(let hello): greet(connection, hello)
             case .mode(let mode):
-                connection.mode = mode
                 connection.acknowledgedLine = connection.durableLine
                 Reply.appendOK(mode, to: &connection.output)
             // In bounds: the parser's ranges lie in the line.
             case .ping(let text):
                 unsafe Reply.appendPong(UnsafeRawBufferPointer(rebasing: line[text]), to: &connection.output)
-            case .sync: connection.syncs.append(connection.line)
+            case .sync: connection.phase = .waitingForSync
             case .check(let token, let json): unsafe check(connection, token, json, line)
             case .stats: stats(connection)
             case .help: Reply.appendHelp(isControl: connection.isControl, to: &connection.output)
@@ -33,12 +39,12 @@ extension IngestLoop {
             case .metrics: appendMetrics(connection)
             }
         } catch {
+            startTalking(connection)
             unsafe Reply.appendError(line: 0, error, in: line, to: &connection.output)
         }
     }
 
     private func greet(_ connection: Connection, _ hello: Hello) {
-        if let mode = hello.mode { connection.mode = mode }
         var token: UInt32 = 0
         if let secret = hello.token {
             let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
@@ -49,6 +55,8 @@ extension IngestLoop {
             token = entry.id
         }
         connection.helloToken = token
+        // The next line's token is looked at anew: it must be HELLO's if there is a client.
+        connection.token.version = 0
         leaveClient(connection)
         guard let name = hello.clientID else {
             if let sequence = hello.sequence {

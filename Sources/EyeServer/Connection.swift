@@ -45,6 +45,8 @@ final class Connection {
         case open
         /// Reading is on hold until the appender has answered a HELLO.
         case waitingForClient
+        /// Reading is on hold until everything before a SYNC is durable: answers come in the order of the commands.
+        case waitingForSync
         /// The peer ended its side (or said QUIT); what it sent is becoming durable, then it gets its last answers.
         case ending
         /// Answers are being flushed; then the descriptor is closed.
@@ -85,8 +87,6 @@ final class Connection {
     /// Every line up to this one is judged, and durable if it was accepted.
     var durableLine: UInt64 = 0
     var acknowledgedLine: UInt64 = 0
-    /// Lines up to which SYNC was asked, in order.
-    var syncs: [UInt64] = []
     var deferred: [DeferredReply] = []
 
     var token = RememberedToken()
@@ -101,7 +101,7 @@ final class Connection {
 
     /// The first errors of a silent peer, as reply lines, and how many more there were.
     var errors: [UInt8] = []
-    var errorsShown = 0
+    var errorsHeld = 0
     var errorsMore: UInt64 = 0
 
     var output: [UInt8] = []
@@ -125,7 +125,7 @@ final class Connection {
         self.generation = generation
         lastHeard = now
         if transport == .control {
-            mode = .each
+            mode = .errors
             talks = true
         }
     }

@@ -90,7 +90,13 @@ extension IngestLoop {
     ) {
         let json: Int
         switch unsafe WireLine.split(line) {
-        case .ignored, .command, .unknownCommand, .wrongPort: return
+        case .ignored: return
+        case .command, .unknownCommand:
+            unsafe refuseDatagram(Fault(.unknownCommand), line, intake, index, token: 0)
+            return
+        case .wrongPort:
+            unsafe refuseDatagram(Fault(.wrongPort), line, intake, index, token: 0)
+            return
         case .bare: json = 0
         case .event(let token, let range):
             json = range.lowerBound

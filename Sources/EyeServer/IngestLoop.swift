@@ -195,12 +195,15 @@ final class IngestLoop: @unchecked Sendable {
     }
 
     private func finishTick() {
-        swap(&dirty, &dirtyNow)
-        for connection in dirtyNow {
-            connection.isDirty = false
-            answer(connection)
+        // An answer may let a connection go on, and give it something to do again.
+        while !dirty.isEmpty {
+            swap(&dirty, &dirtyNow)
+            for connection in dirtyNow {
+                connection.isDirty = false
+                answer(connection)
+            }
+            dirtyNow.removeAll(keepingCapacity: true)
         }
-        dirtyNow.removeAll(keepingCapacity: true)
         if let batch = open, !batch.frame.isEmpty, underWay == 0 || !context.queue.isAppenderBehind { submitOpen() }
         published.publish(counts)
     }
@@ -378,9 +381,9 @@ final class IngestLoop: @unchecked Sendable {
         partialBytes += rest
     }
 
-    /// Goes on with lines that had to wait for a HELLO's answer.
+    /// Goes on with lines that had to wait for the answer to a HELLO or a SYNC.
     func resume(_ connection: Connection) {
-        guard connection.phase == .waitingForClient else { return }
+        guard connection.phase == .waitingForClient || connection.phase == .waitingForSync else { return }
         connection.phase = .open
         let held = connection.partialCount
         if held > 0 {
@@ -500,11 +503,14 @@ final class IngestLoop: @unchecked Sendable {
             readClocks()
         }
         datagrams?.lookAtDrops(&counts, context.log)
-        for case let connection? in connections where connection.phase == .open || connection.phase == .waitingForClient
-        {
-            connection.isCutOff = true
-            connection.phase = .ending
-            touch(connection)
+        for case let connection? in connections {
+            switch connection.phase {
+            case .open, .waitingForClient, .waitingForSync:
+                connection.isCutOff = true
+                connection.phase = .ending
+                touch(connection)
+            case .ending, .flushing, .closed: break
+            }
         }
     }
 

@@ -85,7 +85,7 @@ extension IngestLoop {
         let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         if connection.mode == .silent {
             unsafe answerError(connection, line: run.firstLine, fault, nothing)
-            if !connection.talks { connection.errorsMore += count - 1 }
+            connection.errorsMore += count - 1
             return
         }
         for index in 0..<run.records {
@@ -106,8 +106,7 @@ extension IngestLoop {
         connection.hello = nil
         guard let opened = answer.opened else {
             Reply.appendError(line: 0, .overloaded, to: &connection.output)
-            connection.phase = .ending
-            touch(connection)
+            resume(connection)
             return
         }
         connection.clientSlot = opened.slot
