@@ -56,6 +56,12 @@ public struct LineError: Equatable, Sendable {
     public let code: String
     /// What happened and what to do.
     public let text: String
+
+    public init(line: UInt64, code: String, text: String) {
+        self.line = line
+        self.code = code
+        self.text = text
+    }
 }
 
 /// What came of everything that was sent. With answers, sent = accepted + rejected + duplicate + unseen.

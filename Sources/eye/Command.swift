@@ -32,6 +32,8 @@ struct Invocation {
     var operands: [String] = []
     /// Values by option name, in the order given; a flag has one empty value.
     var values: [String: [String]] = [:]
+    /// Options that were given as such, not by a variable or a default.
+    var given: Set<String> = []
 
     /// Whether the flag was given, or its variable is set.
     func isSet(_ name: String) -> Bool { values[name] != nil }

@@ -111,6 +111,7 @@ struct CommandLineParser {
 
     /// Adds variables and defaults for what was not given. An empty variable counts as not set.
     private func fill(_ invocation: inout Invocation) throws(UsageError) {
+        invocation.given = Set(invocation.values.keys)
         for option in invocation.command.options where invocation.values[option.name] == nil {
             if let variable = option.environment, let value = environment[variable], !value.isEmpty {
                 if let problem = option.problem(with: value) {

@@ -42,7 +42,7 @@ struct Failure: Error {
         code = error.isInputOutput ? ExitCode.inputOutput : ExitCode.failure
     }
     /// Runs `body`; what the system refuses becomes a failure of `what`.
-    static func of<Result>(
+    static func of<Result: ~Copyable>(
         _ what: String, _ body: () throws(SystemError) -> Result
     ) throws(Failure) -> Result {
         do throws(SystemError) {

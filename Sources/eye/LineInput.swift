@@ -1,0 +1,80 @@
+// Lines of a file or of stdin, one after the other, in bounded memory.
+
+import EyeSystem
+import EyeWire
+import Glibc
+
+/// A file that is open for reading, or stdin.
+final class InputFile {
+    /// Its path, or `stdin`.
+    let name: String
+    /// The number to read from.
+    let descriptor: Int32
+    /// Closed with this object.
+    private let file: Descriptor?
+
+    /// Opens the file; `-` is stdin.
+    init(_ path: String) throws(Failure) {
+        if path == "-" {
+            name = "stdin"
+            descriptor = STDIN_FILENO
+            file = nil
+        } else {
+            name = path
+            let opened = try Failure.of(path) { () throws(SystemError) in try Descriptor.open(path, flags: O_RDONLY) }
+            descriptor = opened.number
+            file = consume opened
+        }
+    }
+}
+
+/// Reads lines from a descriptor.
+struct LineInput {
+    /// One line of the input.
+    enum Line {
+        /// Without its LF.
+        case bytes(ArraySlice<UInt8>)
+        /// Longer than any event line; its bytes were skipped.
+        case tooLong
+    }
+
+    private static let chunkBytes = 256 * 1024
+    private let file: InputFile
+    private var buffer: [UInt8] = []
+    private var offset = 0
+    private var isAtEnd = false
+    /// The number of the line that `next` returned last, from 1.
+    private(set) var number: UInt64 = 0
+
+    init(_ file: InputFile) { self.file = file }
+
+    /// The next line; a last one without LF too.
+    mutating func next() throws(SystemError) -> Line? {
+        var isSkipping = false
+        var searched = offset
+        while true {
+            if let end = buffer[searched...].firstIndex(of: 0x0A) {
+                let line = buffer[offset..<end]
+                offset = end + 1
+                number += 1
+                return isSkipping || line.count > WireLimits.lineBytesMax ? .tooLong : .bytes(line)
+            }
+            if isAtEnd {
+                let line = buffer[offset...]
+                offset = buffer.count
+                if line.isEmpty && !isSkipping { return nil }
+                number += 1
+                return isSkipping ? .tooLong : .bytes(line)
+            }
+            buffer.removeFirst(offset)
+            offset = 0
+            // One byte more than fits may be a CR.
+            if buffer.count > WireLimits.lineBytesMax + 1 {
+                isSkipping = true
+                buffer.removeAll(keepingCapacity: true)
+            }
+            searched = buffer.count
+            isAtEnd = try StandardStream.read(file.descriptor, limit: LineInput.chunkBytes, into: &buffer) == 0
+        }
+    }
+}

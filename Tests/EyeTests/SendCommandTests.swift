@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+private func event(_ number: Int) -> String {
+    #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"n":\#(number)},"timestamp":"2021-01-01T00:00:00Z"}"#
+}
+
+/// `eye send` against a running service.
+@Suite(.timeLimit(.minutes(2))) struct SendCommandTests {
+    @Test func allAccepted() throws {
+        let served = try ServedFolder()
+        let input = (1...100).map { event($0) + "\n" }.joined()
+        for more in [[], ["--silent"]] {
+            let run = try CommandRun(
+                ["send", "--unix", served.socketPath] + more, input: input, environment: ["EYE_TOKEN": served.token])
+            #expect(run.code == 0 && run.error.isEmpty)
+            #expect(run.out == "lines=100 accepted=100 rejected=0 duplicate=0\n")
+        }
+    }
+
+    @Test(arguments: [[], ["--silent"]])
+    func everyRejectedLineIsNamed(more: [String]) throws {
+        let served = try ServedFolder()
+        let tokenPath = "\(served.folder.path)/token"
+        try Data("\(served.token)\n".utf8).write(to: URL(filePath: tokenPath))
+        let input = [
+            "# a comment", event(1), "", "QUIT", "{\"a\":1}", "  \(event(2))\r", "\(served.token) \(event(3))",
+            "wrongtoken \(event(4))", "GET / HTTP/1.1", String(repeating: "x", count: 200_000), "hello world",
+            event(5),
+        ].joined(separator: "\n")
+        let run = try CommandRun(["send", "--unix", served.socketPath, "--token-file", tokenPath] + more, input: input)
+        #expect(run.code == 1)
+        #expect(run.out == "lines=10 accepted=4 rejected=6 duplicate=0\n")
+        let errors = run.error.split(separator: "\n")
+        let expected = [
+            "line 4: not-object: neither", "line 5: unknown-field: a", "line 8: bad-token: ", "line 9: not-object: ",
+            "line 10: too-long: ", "line 11: not-object: ",
+        ]
+        #expect(errors.count == expected.count)
+        for (error, start) in zip(errors, expected) { #expect(error.hasPrefix(start)) }
+    }
+
+    @Test func aFileSentTwiceUnderOneClientID() throws {
+        let served = try ServedFolder()
+        let path = "\(served.folder.path)/events"
+        let run = { (count: Int) in
+            try Data((1...count).map { event($0) + "\n" }.joined().utf8).write(to: URL(filePath: path))
+            return try CommandRun(
+                ["send", path, "--unix", served.socketPath, "--client-id", "file"],
+                environment: ["EYE_TOKEN": served.token])
+        }
+        #expect(try run(50).out == "lines=50 accepted=50 rejected=0 duplicate=0\n")
+        #expect(try run(80).out == "lines=80 accepted=30 rejected=0 duplicate=50\n")
+    }
+
+    /// The service dies while lines are under way: the sender goes on with the next one, and no line is there twice.
+    @Test func theServiceIsKilledMeanwhile() async throws {
+        let served = try ServedFolder()
+        let count = 3000
+        let input = (1...count).map { event($0) + "\n" }.joined()
+        let (path, token) = (served.socketPath, served.token)
+        async let sending = Task.detached {
+            try CommandRun(
+                ["send", "--unix", path, "--client-id", "c", "--rate", "3000"], input: input,
+                environment: ["EYE_TOKEN": token])
+        }.value
+        for _ in 0..<3 {
+            let before = try served.logBytes()
+            while try served.logBytes() < before + 20_000 { await Task.yield() }
+            served.kill()
+            try served.start()
+        }
+        let run = try await sending
+        #expect(run.code == 0 || run.out.contains("unanswered="))
+        #expect(run.out.hasPrefix("lines=\(count) accepted="))
+        #expect(run.out.contains("rejected=0"))
+        let again = try CommandRun(
+            ["send", "--unix", path, "--client-id", "c"], input: input, environment: ["EYE_TOKEN": token])
+        #expect(again.out == "lines=\(count) accepted=0 rejected=0 duplicate=\(count)\n")
+    }
+
+    @Test func whatItNeeds() throws {
+        let cases: [([String], Int32, String)] = [
+            (
+                ["--unix", "/none/ingest.sock"], 1,
+                "cannot connect to unix /none/ingest.sock: No such file or directory"
+            ),
+            (["--tcp", "off"], 2, "'off' is no address"),
+            (["--udp", "a:1", "--tcp", "b:2"], 2, "give one of --tcp, --udp and --unix"),
+            (["--client-id", "x", "--silent"], 2, "--client-id needs answers"),
+            (["--client-id", "x"], 2, "--client-id needs a token"),
+            (["--token", "a", "--token-file", "/none"], 2, "give one of --token and --token-file"),
+            (["--token-file", "/none"], 1, "/none: open: No such file"),
+            (["/none/events"], 1, "/none/events: open: No such file"),
+        ]
+        for (arguments, code, message) in cases {
+            let run = try CommandRun(["send"] + arguments, input: "token-1 {}\n")
+            #expect(run.code == code && run.out.isEmpty)
+            #expect(run.error.contains(message), "\(arguments)")
+        }
+    }
+}
