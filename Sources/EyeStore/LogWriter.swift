@@ -69,8 +69,8 @@ final class LogWriter {
     private let pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
     /// Why it is unusable.
     private(set) var failure: SystemError?
-    /// Called after a roll with the base of the segment that was closed; on the writer's thread.
-    var closed: (UInt64) -> Void = { _ in }
+    /// Called after a roll with the bases of the segment that was closed and of the new one; on the writer's thread.
+    var closed: (UInt64, UInt64) -> Void = { _, _ in }
 
     // Room on the disk.
     private var isFull = false
@@ -224,7 +224,7 @@ final class LogWriter {
         }
         // Readers must know of the new segment before they look for the index of the old one.
         try publish()
-        closed(old)
+        closed(old, active.base)
         return true
     }
 }

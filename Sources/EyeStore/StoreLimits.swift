@@ -50,6 +50,8 @@ public enum StoreLimits {
     public static let freeCheckBytes: Int64 = 8 << 20
     /// … and after so many nanoseconds.
     public static let freeCheckNanoseconds: UInt64 = 200_000_000
+    /// Work of one cursor step, about nanoseconds.
+    public static let workPerStep = 1_000_000
     /// Bytes read at a time when a segment is scanned.
     public static let scanBytes = 1 << 20
 }

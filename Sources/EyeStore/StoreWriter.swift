@@ -29,7 +29,7 @@ public final class StoreWriter: @unchecked Sendable {
         self.keeper = keeper
         self.recovery = recovery
         self.time = time
-        log.closed = { [keeper] base in keeper.add(base) }
+        log.closed = { [keeper] base, next in keeper.add(base, next: next) }
     }
 
     /// Opens the store in `folder` (made if it is not there), takes its lock and recovers it. Touches nothing when it is locked or

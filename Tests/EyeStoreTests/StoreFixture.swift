@@ -79,3 +79,60 @@ extension StoreOptions {
         return options
     }
 }
+
+extension TestEvent {
+    /// What a cursor shows.
+    init(_ view: borrowing EventView) {
+        var text: [UInt8] = []
+        id = view.id
+        received = view.received
+        timestamp = view.timestamp
+        session = view.session
+        token = view.token
+        eventID = view.eventID
+        text.removeAll()
+        view.appendCategory(to: &text)
+        category = String(decoding: text, as: UTF8.self)
+        text.removeAll()
+        view.appendName(to: &text)
+        name = String(decoding: text, as: UTF8.self)
+        text.removeAll()
+        view.appendData(to: &text)
+        data = String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension Snapshot {
+    /// Everything that passes, and the ids that damage withheld.
+    func all(_ filter: EventFilter = EventFilter()) throws -> (events: [TestEvent], damage: DamagedIDs) {
+        let cursor = cursor(filter)
+        var events: [TestEvent] = []
+        while true {
+            let state = try cursor.step {
+                events.append(TestEvent($0))
+                return true
+            }
+            if state == .end { return (events, cursor.damage) }
+        }
+    }
+
+    /// The number that passes.
+    func count(_ filter: EventFilter = EventFilter()) throws -> UInt64 {
+        let cursor = cursor(filter)
+        while try cursor.countStep() != .end {}
+        return cursor.count
+    }
+
+    /// All sessions, newest first.
+    func allSessions(before: UInt64? = nil) throws -> [SessionEntry] {
+        let cursor = sessions(before: before)
+        var found: [SessionEntry] = []
+        while true {
+            let state = try cursor.step {
+                found.append($0)
+                return true
+            }
+            if state == .end { return found }
+        }
+    }
+}

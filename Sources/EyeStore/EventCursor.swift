@@ -1,0 +1,297 @@
+// A query under way: pulls matching events out of a snapshot, in order of id, a bounded piece of work at each step, so that one thread
+// can serve many. Segment by segment: the index rules the segment out or gives rows; rows give runs of frames; frames are read, checked
+// and shown. Invariant: no byte is shown whose frame was not checked for this showing. Used on its reader's thread.
+
+import EyeSystem
+import Glibc
+
+/// How a step ended.
+public enum CursorState: Sendable {
+    /// Its work is used up; call again.
+    case more
+    /// The caller asked to stop after an event; call again to go on behind it.
+    case paused
+    /// There is nothing left.
+    case end
+}
+
+/// A query under way.
+public final class EventCursor {
+    let snapshot: Snapshot
+    let filter: EventFilter
+    /// Ids that damage may have withheld from this answer so far (for `Eye-Incomplete`).
+    public private(set) var damage = DamagedIDs()
+    /// Events counted by `countStep`.
+    public private(set) var count: UInt64 = 0
+    /// Events shown by `step`.
+    public private(set) var shown: UInt64 = 0
+
+    // Ids that are still to be looked at: from `low` to below `high`.
+    private var low: UInt64
+    private var high: UInt64
+    // Segments that are still to be looked at; nil: not located yet.
+    private var range: ClosedRange<Int>?
+    private var isDone = false
+    private var current = 0
+    private var plan: SegmentPlan?
+    /// First event id of the segment looked at before (newest first), or the id after its last (oldest first).
+    private var neighbour: UInt64?
+    private var segmentsVisited = 0
+    // Within a segment.
+    private var nextGroup = 0
+    private var matches: [UInt32] = []
+    private var matchesTaken = 0
+    private var run = ExtentRun()
+    private var countBefore: UInt64 = 0
+    /// Work left in this step, about nanoseconds.
+    private var budget = 0
+
+    init(_ snapshot: Snapshot, _ filter: EventFilter) {
+        self.snapshot = snapshot
+        self.filter = filter
+        low = filter.idAbove.map { $0 == UInt64.max ? $0 : $0 + 1 } ?? 1
+        high = min(filter.idBelow ?? UInt64.max >> 1, snapshot.nextEventID ?? UInt64.max >> 1)
+        damage.bounds = low..<max(low, high)
+    }
+
+    /// Shows matching events to `body` until the step's work is done, `body` returns false, or there are no more.
+    public func step(_ body: (borrowing EventView) -> Bool) throws(SystemError) -> CursorState {
+        try work { () throws(IndexFault) in
+            while let found = run.next(newestFirst: filter.newestFirst) {
+                // About what it takes to write one out.
+                budget -= 500
+                done(with: found.id)
+                guard filter.passes(found.record) else { continue }
+                shown += 1
+                if !body(EventView(found.record, id: found.id)) { return .paused }
+                if budget <= 0 { return .more }
+            }
+            return nil
+        }
+    }
+
+    /// Counts matching events without showing them, mostly without reading them; the sum so far is in `count`.
+    public func countStep() throws(SystemError) -> CursorState {
+        isCounting = true
+        return try work { () throws(IndexFault) in
+            while let found = run.next(newestFirst: filter.newestFirst) {
+                if filter.passes(found.record) { count += 1 }
+            }
+            return nil
+        }
+    }
+    private var isCounting = false
+
+    private func done(with id: UInt64) {
+        if filter.newestFirst { high = id } else { low = id + 1 }
+    }
+
+    /// The loop of a step. `drain` uses up the events that are at hand.
+    private func work(_ drain: () throws(IndexFault) -> CursorState?) throws(SystemError) -> CursorState {
+        budget = StoreLimits.workPerStep
+        while true {
+            if isDone { return .end }
+            do throws(IndexFault) {
+                if let state = try drain() { return state }
+                if budget <= 0 { return .more }
+                if try !advance() {
+                    isDone = true
+                    run = ExtentRun()
+                    return .end
+                }
+            } catch {
+                switch error {
+                case .damaged:
+                    snapshot.reader.segment(snapshot.bases[current]).distrustIndex()
+                    restartSegment()
+                case .system(let error):
+                    guard error.errno == ENOENT else { throw error }
+                    // Gone by retention: its events are no longer there for anybody.
+                    snapshot.reader.noteMissing(snapshot.bases[current])
+                    restartSegment()
+                    neighbour = nil
+                    if !nextSegment() { isDone = true }
+                }
+            }
+        }
+    }
+
+    private func restartSegment() {
+        plan = nil
+        matches.removeAll(keepingCapacity: true)
+        matchesTaken = 0
+        run.drop()
+        count = countBefore
+    }
+
+    /// Does the next piece of work. False: nothing is left.
+    private func advance() throws(IndexFault) -> Bool {
+        guard let range else { return try locateRange() }
+        guard range.contains(current) else { return false }
+        guard let plan else { return try beginSegment() }
+        if matchesTaken < matches.count {
+            try takeRun(plan)
+            return true
+        }
+        if let group = plan.group(number: nextGroup, newestFirst: filter.newestFirst) {
+            nextGroup += 1
+            matches.removeAll(keepingCapacity: true)
+            matchesTaken = 0
+            budget -= try plan.select(group, filter, into: &matches)
+            if isCounting && !plan.needsRecords {
+                count += UInt64(matches.count)
+                matches.removeAll(keepingCapacity: true)
+            }
+            return true
+        }
+        return nextSegment()
+    }
+
+    private func locateRange() throws(IndexFault) -> Bool {
+        guard low < high, !snapshot.bases.isEmpty else { return false }
+        let ends = try io { () throws(SystemError) in (try snapshot.locate(low), try snapshot.locateLast(high - 1)) }
+        range = ends.0...max(ends.0, ends.1)
+        current = filter.newestFirst ? max(ends.0, ends.1) : ends.0
+        return true
+    }
+
+    private func nextSegment() -> Bool {
+        plan = nil
+        run.drop()
+        countBefore = count
+        current += filter.newestFirst ? -1 : 1
+        segmentsVisited += 1
+        if segmentsVisited % 16 == 0 { snapshot.reader.trim() }
+        return range?.contains(current) ?? false
+    }
+
+    private func beginSegment() throws(IndexFault) -> Bool {
+        guard let index = try io({ () throws(SystemError) in try snapshot.prepare(current) }) else {
+            // About a frame's indexing.
+            budget -= 60_000
+            return true
+        }
+        budget -= 5_000
+        try noteGaps(index)
+        guard let made = try SegmentPlan(index, filter, low: low, high: high) else {
+            return nextSegment()
+        }
+        if isCounting, let known = made.knownCount {
+            count += known
+            return nextSegment()
+        }
+        plan = made
+        nextGroup = 0
+        return true
+    }
+
+    /// Collects damaged ids in this segment, and between it and its neighbours.
+    private func noteGaps(_ index: any SegmentIndex) throws(IndexFault) {
+        let base = snapshot.bases[current]
+        for gap in try index.allGaps() {
+            damage.add(gap.firstEventID, gap.nextEventID)
+            snapshot.reader.note(
+                Corruption(
+                    segment: base, offset: gap.offset, bytes: gap.bytes, cause: gap.cause,
+                    firstEventID: gap.firstEventID, nextEventID: gap.nextEventID))
+        }
+        // A segment without any header or frame has no numbers of its own: first and next are 0.
+        let first = index.firstEventID
+        let next = index.nextEventID
+        if filter.newestFirst {
+            var end = neighbour
+            if end == nil { end = try numberBehind(current) }
+            if let end, next > 0, next < end { noteLost(base, next, end, .missingBytes) }
+            if current == 0 && base == 1 { noteLost(base, 1, first > 0 ? first : end ?? 1, .missingBytes) }
+            neighbour = first > 0 ? first : end
+        } else {
+            let start = neighbour ?? (current == 0 && base == 1 ? 1 : nil)
+            if let start, first > start { noteLost(base, start, first, .missingSegment) }
+            neighbour = next > 0 ? next : start
+            if current == snapshot.bases.count - 1, let from = neighbour, let end = snapshot.nextEventID {
+                noteLost(base, from, end, .missingBytes)
+            }
+        }
+    }
+
+    /// The first event id behind segment `index`, by the next one's header or the durable position; nil: not known.
+    private func numberBehind(_ index: Int) throws(IndexFault) -> UInt64? {
+        if index == snapshot.bases.count - 1 { return snapshot.nextEventID }
+        return try io { () throws(SystemError) in try snapshot.firstEventID(index + 1) }
+    }
+
+    private func noteLost(_ base: UInt64, _ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) {
+        guard first < next else { return }
+        damage.add(first, next)
+        snapshot.reader.note(
+            Corruption(segment: base, offset: 0, bytes: 0, cause: cause, firstEventID: first, nextEventID: next))
+    }
+
+    /// Reads the next run of frames that holds matches.
+    private func takeRun(_ plan: SegmentPlan) throws(IndexFault) {
+        let left = matches.count - matchesTaken
+        let row = Int(filter.newestFirst ? matches[left - 1] : matches[matchesTaken])
+        let extent = try plan.extent(ofRow: row)
+        var length = 1
+        if filter.newestFirst {
+            while length < left && Int(matches[left - 1 - length]) >= extent.firstRow { length += 1 }
+        } else {
+            while length < left && Int(matches[matchesTaken + length]) < extent.endRow { length += 1 }
+        }
+        let from = filter.newestFirst ? left - length : matchesTaken
+        matchesTaken += length
+        budget -= 2_000
+        if let received = filter.receivedRange,
+            extent.newestReceived < received.lowerBound || extent.oldestReceived > received.upperBound
+        {
+            return
+        }
+        budget -= extent.bytes / 3
+        let base = snapshot.bases[current]
+        let file = try io { () throws(SystemError) in try snapshot.reader.segment(base).log() }
+        let wanted = matches[from..<(from + length)]
+        try run.read(extent, rows: wanted, file: file, base: base, salt: plan.index.salt) { lost in
+            damage.add(lost.firstEventID, lost.nextEventID)
+            snapshot.reader.note(lost)
+        }
+    }
+
+    private func io<T>(_ body: () throws(SystemError) -> T) throws(IndexFault) -> T {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw .system(error)
+        }
+    }
+}
+
+/// Ranges of event ids that an answer may lack.
+public struct DamagedIDs: Sendable {
+    var bounds: Range<UInt64> = 0..<0
+    /// At most so many are told apart; more become one that spans them.
+    static let rangesMax = 64
+    /// The ranges, in the order they were met, without overlaps.
+    public private(set) var ranges: [ClosedRange<UInt64>] = []
+
+    /// None.
+    public var isEmpty: Bool { ranges.isEmpty }
+    /// The range that spans them all; nil: none.
+    public var hull: ClosedRange<UInt64>? {
+        guard let low = ranges.map(\.lowerBound).min(), let high = ranges.map(\.upperBound).max() else { return nil }
+        return low...high
+    }
+
+    /// Adds ids from `first` to below `next`, as far as the query covers them.
+    mutating func add(_ first: UInt64, _ next: UInt64) {
+        let low = max(first, bounds.lowerBound)
+        let high = min(next, bounds.upperBound)
+        guard low < high else { return }
+        var fresh = low...(high - 1)
+        for index in ranges.indices.reversed() where ranges[index].overlaps(fresh) {
+            fresh = min(ranges[index].lowerBound, fresh.lowerBound)...max(ranges[index].upperBound, fresh.upperBound)
+            ranges.remove(at: index)
+        }
+        ranges.append(fresh)
+        if ranges.count > DamagedIDs.rangesMax, let hull { ranges = [hull] }
+    }
+}

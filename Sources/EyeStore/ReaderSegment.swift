@@ -1,0 +1,106 @@
+// What a reader keeps of one segment between queries: the open file, its header, its index (the writer's file, or one grown in memory).
+// All of it may be dropped at any moment and is found again when it is needed. One thread: the reader's.
+
+import EyeSystem
+import Glibc
+
+/// A reader's view of a segment.
+final class ReaderSegment {
+    let base: UInt64
+    /// For the reader's least-recently-used order.
+    var lastUsed: UInt64 = 0
+    private let disk: any Disk
+    private let path: String
+    private let indexPath: String
+    private let cache: BlockCache
+    private let seed: UInt64
+    private var file: (any DiskFile)?
+    private var header: SegmentHeader?
+    private var isHeaderRead = false
+    private(set) var builder: IndexBuilder?
+    private var indexFile: IndexFile?
+    /// The index file was wrong once: do not look at it again.
+    private var isFileDistrusted = false
+
+    init(_ disk: any Disk, folder: String, base: UInt64, cache: BlockCache, seed: UInt64) {
+        self.disk = disk
+        self.base = base
+        self.cache = cache
+        self.seed = seed
+        path = folder + "/log/" + SegmentFolder.name(base, ".log")
+        indexPath = folder + "/index/" + SegmentFolder.name(base, ".idx")
+    }
+
+    /// The log file; throws ENOENT when the segment is gone.
+    func log() throws(SystemError) -> any DiskFile {
+        if let file { return file }
+        let opened = try disk.open(path, .read)
+        file = opened
+        return opened
+    }
+
+    /// The first event id by the segment's header; nil: the header is damaged.
+    func firstEventID() throws(SystemError) -> UInt64? {
+        if !isHeaderRead {
+            let read = try SegmentHeader.read(log())
+            // The header of another file says nothing about this one.
+            header = read.flatMap { $0.base == base && $0.version == FormatVersion.current ? $0 : nil }
+            isHeaderRead = true
+        }
+        return header?.firstEventID
+    }
+
+    /// An index that covers the segment up to `durable` bytes (nil: closed, all of it, up to sequence `next`); nil: work is left, call
+    /// again. Does about one frame's work.
+    func prepare(durable: Int64?, next: UInt64?) throws(SystemError) -> (any SegmentIndex)? {
+        if let known = builder, known.extents.isEmpty, let durable, durable > known.scanner.limit {
+            // Nothing of it was shown yet: recovery may have put another file in its place.
+            rest(dropIndex: true)
+            isHeaderRead = false
+        }
+        if let builder {
+            builder.supersededAt = next
+            let limit = try limit(durable)
+            if limit > builder.scanner.limit { builder.scanner.limit = limit }
+            return try builder.step() ? nil : builder
+        }
+        if durable == nil && !isFileDistrusted {
+            if let indexFile { return indexFile }
+            if let opened = try IndexFile.open(disk, path: indexPath, base: base, cache: cache) {
+                // Of this very segment, in the length it has now?
+                let size = try log().size()
+                let salt = try firstEventID() == nil ? nil : header?.salt
+                if opened.coveredBytes <= size && (salt == nil || salt == opened.salt) {
+                    indexFile = opened
+                    return opened
+                }
+                isFileDistrusted = true
+            }
+        }
+        builder = IndexBuilder(try log(), base: base, limit: try limit(durable), seed: seed)
+        builder?.supersededAt = next
+        return nil
+    }
+
+    private func limit(_ durable: Int64?) throws(SystemError) -> Int64 {
+        if let durable { return durable }
+        return try log().size()
+    }
+
+    /// The index file turned out to be wrong: build one in memory instead.
+    func distrustIndex() {
+        indexFile = nil
+        isFileDistrusted = true
+    }
+
+    /// Lets go of files and of an index in memory.
+    func rest(dropIndex: Bool) {
+        file = nil
+        indexFile = nil
+        if dropIndex { builder = nil }
+    }
+
+    /// Bytes of memory that its index takes, about.
+    var cost: Int { builder?.cost ?? 0 }
+    var isOpen: Bool { file != nil || indexFile != nil }
+}

@@ -1,0 +1,112 @@
+// What a query may ask an index, whether it stands in memory or in a file. Cursors know only this; the next kind of index (sealed
+// segments) takes its place without their callers noticing.
+
+import EyeSystem
+
+/// Why an index did not answer.
+enum IndexFault: Error {
+    /// A checksum or a length of the index file is wrong: build it anew from the log.
+    case damaged
+    case system(SystemError)
+}
+
+/// The two dictionaries.
+enum TextKind: Int {
+    case category = 0
+    case name = 1
+}
+
+/// The columns that are scanned.
+enum ColumnKind {
+    case timestamp, category, name, session
+}
+
+/// An index over one segment.
+protocol SegmentIndex: AnyObject {
+    var rows: Int { get }
+    var salt: UInt32 { get }
+    var firstEventID: UInt64 { get }
+    /// The id after its last event.
+    var nextEventID: UInt64 { get }
+    var oldestReceived: Int64 { get }
+    var newestReceived: Int64 { get }
+    var oldestTimestamp: Int64 { get }
+    var newestTimestamp: Int64 { get }
+    var extentCount: Int { get }
+    var sessionCount: Int { get }
+    func extent(_ index: Int) throws(IndexFault) -> IndexExtent
+    func allGaps() throws(IndexFault) -> [IndexGap]
+    /// The code of a text and what is known of it; nil: it is not in the dictionary.
+    func text(_ text: UnsafeRawBufferPointer, of kind: TextKind) throws(IndexFault) -> (code: Int, entry: IndexText)?
+    /// Whether events may carry texts that are not in the dictionary.
+    func isOverfull(_ kind: TextKind) -> Bool
+    func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)?
+    func session(code: Int) throws(IndexFault) -> IndexSession
+    /// Oldest and newest timestamp of a row group.
+    func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64)
+    /// A row group of a column: little-endian numbers.
+    func block(_ column: ColumnKind, group: Int) throws(IndexFault) -> ByteBuffer
+}
+
+extension SegmentIndex {
+    /// The extent that holds `row`.
+    func extentIndex(ofRow row: Int) throws(IndexFault) -> Int {
+        var low = 0
+        var high = extentCount
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if try extent(middle).firstRow <= row { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    /// The first row whose event id is not below `id`.
+    func row(atOrAfter id: UInt64) throws(IndexFault) -> Int {
+        if extentCount == 0 { return 0 }
+        var low = 0
+        var high = extentCount
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if try extent(middle).firstEventID <= id { low = middle } else { high = middle }
+        }
+        let found = try extent(low)
+        if id <= found.firstEventID { return found.firstRow }
+        return found.firstRow + Int(min(id - found.firstEventID, UInt64(found.events)))
+    }
+}
+
+extension IndexBuilder: SegmentIndex {
+    var extentCount: Int { extents.count }
+    var sessionCount: Int { sessions.entries.count }
+
+    func extent(_ index: Int) throws(IndexFault) -> IndexExtent { extents[index] }
+    func allGaps() throws(IndexFault) -> [IndexGap] { gaps }
+
+    func text(_ text: UnsafeRawBufferPointer, of kind: TextKind) throws(IndexFault) -> (code: Int, entry: IndexText)? {
+        switch kind {
+        case .category: return unsafe categories.code(of: text).map { ($0, categories.entries[$0]) }
+        case .name: return unsafe names.code(of: text).map { ($0, names.entries[$0]) }
+        }
+    }
+
+    func isOverfull(_ kind: TextKind) -> Bool {
+        kind == .category ? categories.isOverfull : names.isOverfull
+    }
+
+    func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)? {
+        sessions.code(of: id).map { ($0, sessions.entries[$0]) }
+    }
+
+    func session(code: Int) throws(IndexFault) -> IndexSession { sessions.entries[code] }
+
+    func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64) { zones[group] }
+
+    func block(_ column: ColumnKind, group: Int) throws(IndexFault) -> ByteBuffer {
+        switch column {
+        case .timestamp: timestamps.blocks[group]
+        case .category: categoryCodes.blocks[group]
+        case .name: nameCodes.blocks[group]
+        case .session: sessionCodes.blocks[group]
+        }
+    }
+}

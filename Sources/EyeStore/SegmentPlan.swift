@@ -1,0 +1,207 @@
+// What a filter means in one segment: codes instead of texts, rows instead of ids; and the scan over columns that gives the rows that
+// match. Used by cursors, on the reader's thread.
+
+import EyeSystem
+
+/// A filter, translated for one segment.
+final class SegmentPlan {
+    let index: any SegmentIndex
+    /// Rows that may match: from `firstRow` to below `endRow`.
+    private var firstRow: Int
+    private var endRow: Int
+    private let categories: CodeSet?
+    private let names: CodeSet?
+    private let sessions: [UInt32]?
+    private let timestamps: [Int64]
+    private let timestampRange: ClosedRange<Int64>?
+    /// Whether matches must be looked at in the log before they count.
+    let needsRecords: Bool
+    /// The number of matches, if the dictionary alone tells.
+    let knownCount: UInt64?
+    private var lastExtent: IndexExtent?
+
+    /// Nil: nothing in this segment matches.
+    init?(_ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64) throws(IndexFault) {
+        self.index = index
+        firstRow = try index.row(atOrAfter: low)
+        endRow = try index.row(atOrAfter: high)
+        guard firstRow < endRow else { return nil }
+        let isWhole = firstRow == 0 && endRow == index.rows
+
+        var categoryCount: UInt64 = 0
+        var nameCount: UInt64 = 0
+        categories = try CodeSet(
+            index, .category, filter.categories, firstRow: &firstRow, endRow: &endRow, events: &categoryCount)
+        names = try CodeSet(index, .name, filter.names, firstRow: &firstRow, endRow: &endRow, events: &nameCount)
+        if filter.sessions.isEmpty {
+            sessions = nil
+        } else {
+            var codes: [UInt32] = []
+            var first = Int.max
+            var end = 0
+            for id in filter.sessions {
+                guard let found = try index.session(id), found.entry.firstRow <= found.entry.lastRow else { continue }
+                codes.append(UInt32(found.code))
+                first = min(first, Int(found.entry.firstRow))
+                end = max(end, Int(found.entry.lastRow) + 1)
+            }
+            sessions = codes
+            firstRow = max(firstRow, first)
+            endRow = min(endRow, end)
+        }
+        var oldest = Int64.min
+        var newest = Int64.max
+        if let least = filter.timestamps.min(), let most = filter.timestamps.max() {
+            oldest = least
+            newest = most
+        }
+        if let range = filter.timestampRange {
+            oldest = max(oldest, range.lowerBound)
+            newest = min(newest, range.upperBound)
+        }
+        let hasTimestamps = !filter.timestamps.isEmpty || filter.timestampRange != nil
+        timestampRange = hasTimestamps && oldest <= newest ? oldest...newest : nil
+        timestamps = filter.timestamps
+        needsRecords =
+            filter.receivedRange != nil || (categories?.mayBeOther ?? false) || (names?.mayBeOther ?? false)
+        let isPlain = sessions == nil && !hasTimestamps && !needsRecords && isWhole
+        switch (categories, names) {
+        case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
+        case (_, nil): knownCount = isPlain ? categoryCount : nil
+        case (nil, _): knownCount = isPlain ? nameCount : nil
+        default: knownCount = nil
+        }
+        guard firstRow < endRow else { return nil }
+        if hasTimestamps {
+            guard oldest <= newest, index.newestTimestamp >= oldest, index.oldestTimestamp <= newest else { return nil }
+        }
+        if let received = filter.receivedRange {
+            guard index.newestReceived >= received.lowerBound, index.oldestReceived <= received.upperBound else {
+                return nil
+            }
+        }
+    }
+
+    /// The row group to look at as number `number`; nil: all are done.
+    func group(number: Int, newestFirst: Bool) -> Int? {
+        let first = firstRow / StoreLimits.rowsPerGroup
+        let last = (endRow - 1) / StoreLimits.rowsPerGroup
+        guard number <= last - first else { return nil }
+        return newestFirst ? last - number : first + number
+    }
+
+    /// The extent that holds `row`.
+    func extent(ofRow row: Int) throws(IndexFault) -> IndexExtent {
+        if let lastExtent, row >= lastExtent.firstRow, row < lastExtent.endRow { return lastExtent }
+        let found = try index.extent(index.extentIndex(ofRow: row))
+        guard row >= found.firstRow, row < found.endRow else { throw .damaged }
+        lastExtent = found
+        return found
+    }
+
+    /// Appends the matching rows of a group; returns the work it took, about nanoseconds.
+    func select(_ group: Int, _ filter: EventFilter, into rows: inout [UInt32]) throws(IndexFault) -> Int {
+        let start = group * StoreLimits.rowsPerGroup
+        let from = max(firstRow, start)
+        let to = min(endRow, start + StoreLimits.rowsPerGroup)
+        if let range = timestampRange {
+            let zone = try index.zone(group)
+            if zone.newest < range.lowerBound || zone.oldest > range.upperBound { return 200 }
+        }
+        var work = 1_000 + (to - from)
+        rows.append(contentsOf: UInt32(from)..<UInt32(to))
+        if let sessions {
+            let block = try index.block(.session, group: group)
+            let view = unsafe block.view(StoreLimits.rowsPerGroup * 4)
+            if sessions.count == 1 {
+                let wanted = sessions[0]
+                keep(&rows) { unsafe view.u32((Int($0) - start) * 4) == wanted }
+            } else {
+                keep(&rows) { sessions.contains(unsafe view.u32((Int($0) - start) * 4)) }
+            }
+            work += to - from
+        }
+        if let names, !rows.isEmpty {
+            let block = try index.block(.name, group: group)
+            let view = unsafe block.view(StoreLimits.rowsPerGroup * 2)
+            keep(&rows) { names.contains(unsafe view.u16((Int($0) - start) * 2)) }
+            work += to - from
+        }
+        if let categories, !rows.isEmpty {
+            let block = try index.block(.category, group: group)
+            let view = unsafe block.view(StoreLimits.rowsPerGroup * 2)
+            keep(&rows) { categories.contains(unsafe view.u16((Int($0) - start) * 2)) }
+            work += to - from
+        }
+        if let range = timestampRange, !rows.isEmpty {
+            let block = try index.block(.timestamp, group: group)
+            let view = unsafe block.view(StoreLimits.rowsPerGroup * 8)
+            keep(&rows) { row in
+                let timestamp = unsafe view.i64((Int(row) - start) * 8)
+                return range.contains(timestamp) && (timestamps.isEmpty || timestamps.contains(timestamp))
+            }
+            work += to - from
+        }
+        return work
+    }
+
+    @inline(__always)
+    private func keep(_ rows: inout [UInt32], _ isKept: (UInt32) -> Bool) {
+        var kept = 0
+        for place in 0..<rows.count {
+            let row = rows[place]
+            rows[kept] = row
+            kept += isKept(row) ? 1 : 0
+        }
+        rows.removeLast(rows.count - kept)
+    }
+}
+
+/// Codes of the wanted texts.
+struct CodeSet {
+    private var single: UInt16?
+    private var bits: [UInt64] = []
+    /// A wanted text may stand behind the code for "not in the dictionary".
+    private(set) var mayBeOther = false
+
+    /// Nil: no text is wanted. Narrows the rows to where the texts are.
+    init?(
+        _ index: any SegmentIndex, _ kind: TextKind, _ texts: [[UInt8]], firstRow: inout Int, endRow: inout Int,
+        events: inout UInt64
+    ) throws(IndexFault) {
+        if texts.isEmpty { return nil }
+        var codes: Set<UInt16> = []
+        var first = Int.max
+        var end = 0
+        for text in texts {
+            // Not by a closure: it could not throw what we throw.
+            let copy = ByteBuffer(count: text.count)
+            unsafe copy.bytes.copyBytes(from: text)
+            if let found = try unsafe index.text(copy.view(text.count), of: kind) {
+                if codes.insert(UInt16(found.code)).inserted { events += UInt64(found.entry.events) }
+                first = min(first, found.entry.firstRow)
+                end = max(end, found.entry.lastRow + 1)
+            } else if index.isOverfull(kind) {
+                mayBeOther = true
+            }
+        }
+        if mayBeOther {
+            codes.insert(IndexText.otherCode)
+        } else {
+            firstRow = max(firstRow, first)
+            endRow = min(endRow, end)
+        }
+        if codes.count == 1 {
+            single = codes.first
+        } else {
+            bits = [UInt64](repeating: 0, count: 1024)
+            for code in codes { bits[Int(code >> 6)] |= 1 << UInt64(code & 63) }
+        }
+    }
+
+    @inline(__always)
+    func contains(_ code: UInt16) -> Bool {
+        if let single { return code == single }
+        return bits[Int(code >> 6)] >> UInt64(code & 63) & 1 == 1
+    }
+}
