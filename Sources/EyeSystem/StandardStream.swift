@@ -56,4 +56,10 @@ public enum StandardStream {
 
     /// Sleeps that long, or until a signal comes.
     public static func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+
+    /// Sleeps that long, or until nobody reads the pipe or socket behind `descriptor` any more; true in that case.
+    public static func pauseWhileRead(_ descriptor: Int32, milliseconds: Int32) throws(SystemError) -> Bool {
+        var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
+        return try retrying("poll") { unsafe poll(&wanted, 1, milliseconds) } > 0
+    }
 }
