@@ -178,6 +178,18 @@ private func find(_ book: AccountBook, _ secret: String, _ now: Int64) -> TokenE
         #expect(!text.contains(first.token) && !text.contains(first.password))
     }
 
+    /// Accounts that were moved away: events keep token ids, so those that were used are not given again.
+    @Test func secondFirstStart() throws {
+        let folder = try AccountFolder()
+        _ = try folder.file.firstStart()
+        var use = TokenUse()
+        use.record(41, at: 1)
+        try use.flush(folder.disk, folder: folder.path)
+        try folder.disk.remove(folder.file.path)
+        _ = try folder.file.firstStart()
+        #expect(try folder.file.load().tokens.map(\.id) == [42])
+    }
+
     @Test func modes() throws {
         let folder = try AccountFolder()
         _ = try folder.file.firstStart()

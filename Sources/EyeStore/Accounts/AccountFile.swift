@@ -76,6 +76,9 @@ public final class AccountFile: Sendable {
         let secret = TokenSecret.make(using: &random)
         let now = time.nowMicroseconds()
         var records = AccountRecords()
+        // Events keep token ids: where accounts were moved away, those that were used are not given again.
+        let used = TokenUse.read(disk, folder: folder).lastUse.keys.max() ?? 0
+        if used < UInt32.max { records.nextToken = used + 1 }
         _ = try records.addUser(named: "admin", passwordHash: try hash(password), scopes: .admin, now: now)
         _ = try records.addToken(
             named: "first", digest: TokenSecret.digest(secret), scopes: .ingest, expires: nil, now: now)
