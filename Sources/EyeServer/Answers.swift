@@ -53,19 +53,19 @@ extension IngestLoop {
     /// The end of the tick for a connection in which something happened: acknowledgements, the end, and sending.
     func answer(_ connection: Connection) {
         if connection.phase == .closed { return }
+        if connection.isSettled { connection.durableLine = connection.line }
+        if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
+            connection.acknowledgedLine = connection.durableLine
+            Reply.appendAck(line: connection.durableLine, to: &connection.output)
+        }
         if connection.isSettled {
-            connection.durableLine = connection.line
             switch connection.phase {
             case .ending: sayBye(connection)
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
-            default: break
+            case .open, .waitingForClient, .flushing, .closed: break
             }
-        }
-        if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
-            connection.acknowledgedLine = connection.durableLine
-            Reply.appendAck(line: connection.durableLine, to: &connection.output)
         }
         flush(connection)
     }
@@ -78,10 +78,6 @@ extension IngestLoop {
             if connection.talks { Reply.appendError(line: 0, .draining, to: &connection.output) } else { return }
         } else {
             appendHeldErrors(connection)
-        }
-        if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
-            connection.acknowledgedLine = connection.durableLine
-            Reply.appendAck(line: connection.durableLine, to: &connection.output)
         }
         Reply.appendBye(
             LineCounts(

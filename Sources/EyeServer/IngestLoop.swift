@@ -170,7 +170,9 @@ final class IngestLoop: @unchecked Sendable {
 
     private func readClocks() {
         now = context.time.nowMicroseconds()
-        monotonic = context.time.monotonicNanoseconds() / 1_000_000
+        let nanoseconds = context.time.monotonicNanoseconds()
+        monotonic = nanoseconds / 1_000_000
+        isShedding = context.appender.isShedding(atNanoseconds: nanoseconds)
     }
 
     private func lookAtAccounts() {

@@ -9,7 +9,6 @@ extension IngestLoop {
     func takeVerdicts() {
         if underWay == 0 && !expectsAnswers { return }
         context.queue.collect(loop: index, &collected, &answers)
-        isShedding = context.appender.isShedding(atNanoseconds: context.time.monotonicNanoseconds())
         for batch in collected {
             for run in batch.runs { settle(run, batch) }
             recycle(batch)

@@ -1,0 +1,111 @@
+import EyeStore
+import EyeSystem
+import EyeWire
+import Foundation
+import Synchronization
+import Testing
+
+@testable import EyeServer
+
+/// The real disk, but for writes to the log, which fail with ENOSPC while it is told to be full.
+final class FillableDisk: Disk {
+    let isFull = Atomic<Bool>(false)
+    private let real = RealDisk()
+
+    private final class File: DiskFile {
+        let real: any DiskFile
+        let disk: FillableDisk
+        let isLog: Bool
+        init(_ real: any DiskFile, _ disk: FillableDisk, isLog: Bool) {
+            self.real = real
+            self.disk = disk
+            self.isLog = isLog
+        }
+        func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+            try real.read(into: buffer, at: offset)
+        }
+        func write(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, at offset: Int64) throws(SystemError) {
+            if isLog && disk.isFull.load(ordering: .relaxed) {
+                // Half of the first piece gets through, as on a real disk.
+                let half = UnsafeRawBufferPointer(rebasing: pieces[0][..<(pieces[0].count / 2)])
+                try real.write(half, at: offset)
+                throw SystemError(errno: ENOSPC, call: "pwritev")
+            }
+            try real.write(pieces, at: offset)
+        }
+        func synchronize() throws(SystemError) { try real.synchronize() }
+        func truncate(to bytes: Int64) throws(SystemError) { try real.truncate(to: bytes) }
+        func size() throws(SystemError) -> Int64 { try real.size() }
+    }
+
+    func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile {
+        File(try real.open(path, mode), self, isLog: path.contains("/log/"))
+    }
+    func list(_ directory: String) throws(SystemError) -> [String] { try real.list(directory) }
+    func rename(_ from: String, to: String) throws(SystemError) { try real.rename(from, to: to) }
+    func remove(_ path: String) throws(SystemError) { try real.remove(path) }
+    func makeDirectory(_ path: String) throws(SystemError) { try real.makeDirectory(path) }
+    func synchronizeDirectory(_ path: String) throws(SystemError) { try real.synchronizeDirectory(path) }
+    func freeBytes(_ path: String) throws(SystemError) -> UInt64 { try real.freeBytes(path) }
+    func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
+        try real.lock(path, waitMilliseconds: waitMilliseconds)
+    }
+    func stamp(_ path: String) throws(SystemError) -> FileStamp { try real.stamp(path) }
+}
+
+@Suite struct FullDiskTests {
+    @Test func aFullDiskRefusesAndResumesByItself() throws {
+        let disk = FillableDisk()
+        let ingest = try RunningIngest(disk: disk)
+        let client = try ingest.connectTCP()
+        try client.send("MODE each\n\(ingest.line())\n")
+        #expect(try client.readLine() == "+OK each")
+        #expect(try client.readLine() == "+OK 1 1")
+        disk.isFull.store(true, ordering: .relaxed)
+        for line in 2...20 {
+            try client.send(ingest.line() + "\n")
+            #expect(try client.readLine()?.hasPrefix("-ERR \(line) storage-full ") == true)
+        }
+        disk.isFull.store(false, ordering: .relaxed)
+        var line = 20
+        var answer = ""
+        repeat {
+            line += 1
+            try client.send(ingest.line() + "\n")
+            answer = try client.readLine() ?? "closed"
+        } while answer.hasPrefix("-ERR \(line) storage-full")
+        // Ids have no gap: nothing of the refused lines was stored.
+        #expect(answer == "+OK \(line) 2")
+        try client.send("QUIT\n")
+        #expect(try client.readLine() == "+BYE received=\(line) accepted=2 rejected=\(line - 2) duplicate=0")
+    }
+
+    @Test func aClientIsStoppedUntilItGreetsAgain() throws {
+        let disk = FillableDisk()
+        let ingest = try RunningIngest(disk: disk)
+        let client = try ingest.connectTCP()
+        let hello = #"HELLO {"proto":1,"token":"\#(ingest.token)","client_id":"a","mode":"each"}"# + "\n"
+        try client.send(hello)
+        #expect(try client.readLine()?.contains(#""last_seq":0"#) == true)
+        disk.isFull.store(true, ordering: .relaxed)
+        try client.send(ingest.line("1") + "\n")
+        #expect(try client.readLine()?.hasPrefix("-ERR 1 storage-full ") == true)
+        disk.isFull.store(false, ordering: .relaxed)
+        // Others are served again; this client is not, whatever it sends, until it says HELLO.
+        let other = try ingest.connectTCP()
+        try other.send("MODE each\n")
+        #expect(try other.readLine() == "+OK each")
+        var answer = ""
+        repeat {
+            try other.send(ingest.line() + "\n")
+            answer = try other.readLine() ?? "closed"
+        } while answer.contains("storage-full")
+        #expect(answer.hasPrefix("+OK "))
+        try client.send(ingest.line("2") + "\n")
+        #expect(try client.readLine()?.hasPrefix("-ERR 2 storage-full ") == true)
+        try client.send(hello)
+        #expect(try client.readLine()?.contains(#""last_seq":0"#) == true)
+        try client.send(ingest.line("1") + "\n")
+        #expect(try client.readLine()?.hasPrefix("+OK 1 ") == true)
+    }
+}
