@@ -142,8 +142,11 @@ public struct Fault: Error, Equatable, Sendable {
         guard start >= 0, start < text.count, unsafe text[start] != 0 else { return }
         let scanner = unsafe JSONScanner<GuardedEdge>(text)
         let isString = unsafe text[start] == UInt8(ascii: "\"")
-        // The text was scanned before; if it is another one now, nothing is quoted.
-        guard let end = scanner.valueEnd(probing: start) else { return }
+        // What is no JSON value (a command's argument) is quoted to its end.
+        guard let end = scanner.valueEnd(probing: start) else {
+            return unsafe JSON.appendShown(
+                UnsafeRawBufferPointer(rebasing: text[start...]), scalarsMax: WireLimits.quotedScalarsMax, to: &out)
+        }
         unsafe JSON.appendShown(
             UnsafeRawBufferPointer(rebasing: text[isString ? start + 1..<end - 1 : start..<end]),
             scalarsMax: WireLimits.quotedScalarsMax, to: &out)
