@@ -54,8 +54,10 @@ private func event(_ number: Int, name: String = "n") -> String {
         let expected = #"2021-01-01T00:00:00.000000Z #1 e2085be5 c1 / \u{1b}[31m\u{a}\u{202e}\u{85}é {"n":1}"#
         #expect(try tail(served, "--format", "text") == [expected])
         // As JSON on a terminal, which script(1) makes: the same event, escaped.
+        let script = "/usr/bin/script"
+        guard FileManager.default.isExecutableFile(atPath: script) else { return }
         let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/script")
+        process.executableURL = URL(filePath: script)
         let tail = "\(CommandRun.executable.path) tail --once --format json --data \(served.folder.path)"
         process.arguments = ["-qec", tail, "/dev/null"]
         let out = Pipe()
