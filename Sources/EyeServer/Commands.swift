@@ -153,10 +153,10 @@ extension IngestLoop {
         connection.line += 1
         if sampleBudget.admits(report.reject, now: now) {
             context.samples.add(
-                RejectSample(
-                    code: Array(report.reject.code.description.utf8), message: report.message,
-                    line: Array(report.data.prefix(WireLimits.sampleBytesMax)), received: now,
-                    transport: report.transport, source: report.source, token: report.tokenID ?? 0))
+                RejectedSample(
+                    received: now, code: Array(report.reject.code.description.utf8), message: report.message,
+                    transport: (Transport(label: report.transport.span) ?? .http).rawValue, source: report.source,
+                    token: report.tokenID ?? 0, line: Array(report.data.prefix(WireLimits.sampleBytesMax))))
         }
         var bytes: [UInt8] = []
         Reply.appendOK(line: connection.line, id: 0, to: &bytes)

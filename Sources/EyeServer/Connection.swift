@@ -6,20 +6,6 @@
 import EyeSystem
 import EyeWire
 
-/// How the connection came.
-enum Transport: UInt8, Sendable {
-    case tcp, unix, control, udp
-
-    var label: String {
-        switch self {
-        case .tcp: "tcp"
-        case .unix: "unix"
-        case .control: "http"
-        case .udp: "udp"
-        }
-    }
-}
-
 /// The token that the last line of a connection carried: the next line most likely carries the same one.
 struct RememberedToken {
     /// The token's 40 bytes as they stand in the line.
@@ -124,7 +110,7 @@ final class Connection {
         self.slot = slot
         self.generation = generation
         lastHeard = now
-        if transport == .control {
+        if transport == .http {
             mode = .errors
             talks = true
         }
@@ -133,7 +119,7 @@ final class Connection {
     deinit { unsafe partial?.deallocate() }
 
     var outputWaiting: Int { output.count - outputSent }
-    var isControl: Bool { transport == .control }
+    var isControl: Bool { transport == .http }
 
     /// Whether every accepted line is durable (or was refused): nothing of it is in a batch.
     var isSettled: Bool { runsBegun == runsCompleted }

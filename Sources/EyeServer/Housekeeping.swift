@@ -19,6 +19,8 @@ final class Housekeeping: @unchecked Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let indexWake: WakeSignal
     private var uses: TokenUse
+    private let frame = Frame()
+    private let evicted = Atomic<UInt64>(0)
     private var hasWarnedOfSamples = false
 
     private static let tokenUseMilliseconds: UInt64 = 10_000
@@ -43,7 +45,7 @@ final class Housekeeping: @unchecked Sendable {
     }
 
     /// Evicted samples, for the metrics.
-    var samplesEvicted: UInt64 { rejected.evictedCount }
+    var samplesEvicted: UInt64 { evicted.load(ordering: .relaxed) }
 
     /// Body of the light thread.
     func run() {
@@ -59,6 +61,12 @@ final class Housekeeping: @unchecked Sendable {
         }
         keepSamples()
         flushUse()
+        if hasWarnedOfSamples { return }
+        do throws(SystemError) {
+            try rejected.close()
+        } catch {
+            log.warning("cannot close the log of refused lines", ["error": "\(error)"])
+        }
     }
 
     /// Body of the thread that builds indexes.
@@ -85,21 +93,22 @@ final class Housekeeping: @unchecked Sendable {
     private func milliseconds() -> UInt64 { time.monotonicNanoseconds() / 1_000_000 }
 
     private func keepSamples() {
-        let taken = samples.take()
-        if taken.isEmpty { return }
-        do throws(SystemError) {
-            try rejected.append(
-                taken.map {
-                    RejectedEntry(
-                        received: $0.received, token: $0.token, code: $0.code, message: $0.message,
-                        transport: $0.transport, source: $0.source, line: $0.line)
-                })
-            hasWarnedOfSamples = false
-        } catch {
-            if !hasWarnedOfSamples {
-                log.warning("cannot keep samples of refused lines; they are counted", ["error": "\(error)"])
+        var rest = samples.take()[...]
+        while !rest.isEmpty {
+            frame.reset()
+            while let sample = rest.first, frame.appendRejected(sample) { rest.removeFirst() }
+            do throws(SystemError) {
+                let outcome = try rejected.commit([frame])
+                evicted.store(rejected.evictedCount, ordering: .relaxed)
+                if outcome == .durable { hasWarnedOfSamples = false }
+            } catch {
+                // A log that failed once is not written again; refusals go on being counted.
+                if !hasWarnedOfSamples {
+                    log.warning("cannot keep samples of refused lines; they are counted", ["error": "\(error)"])
+                }
+                hasWarnedOfSamples = true
+                return
             }
-            hasWarnedOfSamples = true
         }
     }
 

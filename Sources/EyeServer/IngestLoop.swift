@@ -464,7 +464,7 @@ final class IngestLoop: @unchecked Sendable {
             if connection.stuckSince != 0, monotonic > connection.stuckSince + IngestLimits.slowReaderMilliseconds {
                 counts.reject(.slowReader)
                 close(connection)
-            } else if idle > 0, connection.transport != .control, monotonic > connection.lastHeard + idle,
+            } else if idle > 0, !connection.isControl, monotonic > connection.lastHeard + idle,
                 connection.isSettled
             {
                 counts.reject(.idle)

@@ -91,8 +91,7 @@ public final class IngestService {
                 options: options, queue: queue, appender: appender, accounts: accounts, samples: samples,
                 clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time, log: log,
                 metrics: { metrics.text() })
-            let rejected = try RejectedLog.open(
-                disk, folder: options.folder, bytesMax: options.rejectedBytes, time: time)
+            let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
             housekeeping = try Housekeeping(
                 disk: disk, options: options, writer: writer, accountFile: accountFile, accounts: accounts,
                 samples: samples, tokenUse: tokenUse, rejected: rejected, time: time, log: log)
@@ -121,6 +120,17 @@ public final class IngestService {
             throw error
         } catch {
             preconditionFailure("every error above is one of these: \(error)")
+        }
+    }
+
+    private static func openRejected(
+        _ options: IngestOptions, _ store: StoreOptions, _ disk: any Disk, _ time: any TimeSource
+    ) throws -> RejectedLog {
+        do throws(StoreOpenError) {
+            return try RejectedLog.open(
+                disk, folder: options.folder, bytesMax: options.rejectedBytes, options: store, time: time)
+        } catch {
+            throw IngestStartError.store(error)
         }
     }
 
@@ -161,7 +171,7 @@ public final class IngestService {
     }
 
     private static func listenPaths(_ options: IngestOptions, _ loops: [IngestLoop]) throws {
-        for (name, transport) in [(ingestSocketName, Transport.unix), (controlSocketName, Transport.control)] {
+        for (name, transport) in [(ingestSocketName, Transport.unix), (controlSocketName, Transport.http)] {
             let path = "\(options.folder)/\(name)"
             do throws(SocketError) {
                 let socket = try Socket.listen(path: path, backlog: IngestLimits.backlog)

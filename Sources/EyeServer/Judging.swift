@@ -195,12 +195,12 @@ extension IngestLoop {
     ) {
         var message: [UInt8] = []
         unsafe fault.appendText(to: &message, in: line)
-        let kept = unsafe fault.reject == .badToken ? [] : SampleText.masked(line)
+        let isUnknown = fault.reject == .badToken
         context.samples.add(
-            RejectSample(
-                code: Array(fault.reject.code.description.utf8), message: message, line: kept, received: now,
-                transport: Array(transport.label.utf8), source: Array(peer.description.utf8),
-                token: fault.reject == .badToken ? 0 : token))
+            RejectedSample(
+                received: now, code: Array(fault.reject.code.description.utf8), message: message,
+                transport: transport.rawValue, source: Array(peer.description.utf8), token: isUnknown ? 0 : token,
+                line: isUnknown ? [] : unsafe SampleText.masked(line)))
     }
 }
 

@@ -2,6 +2,7 @@
 // of descriptors it pauses for a moment instead of spinning: established connections go on.
 
 import EyeSystem
+import EyeWire
 import Glibc
 import Synchronization
 

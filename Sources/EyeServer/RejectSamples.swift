@@ -1,24 +1,10 @@
 // Samples of refused lines, for the errors view: at most so many a second and code, bounded, handed from the loops to the
 // housekeeping thread, which writes them to the rejected log. Refusals are counted elsewhere, all of them.
 
+import EyeStore
 import EyeSystem
 import EyeWire
 import Synchronization
-
-/// One refused line (or HTTP request), as it will be kept.
-struct RejectSample: Sendable {
-    var code: [UInt8]
-    var message: [UInt8]
-    /// The line, its token masked, cut to the store's limit; empty for `bad-token`.
-    var line: [UInt8]
-    var received: Int64
-    /// `tcp`, `udp`, `unix`, `http`.
-    var transport: [UInt8]
-    /// The peer's address.
-    var source: [UInt8]
-    /// 0 when no valid token was presented.
-    var token: UInt32
-}
 
 /// A loop's budget: decides, without a lock, whether a refusal shall be sampled.
 struct SampleBudget {
@@ -44,14 +30,14 @@ struct SampleBudget {
 
 /// Samples on their way to the rejected log.
 final class SampleQueue: Sendable {
-    private let waiting = Mutex<[RejectSample]>([])
+    private let waiting = Mutex<[RejectedSample]>([])
     private let overflow = Atomic<UInt64>(0)
     let wake: WakeSignal
 
     init() throws(SystemError) { wake = try WakeSignal() }
 
     /// Loop: keeps `sample` unless too many wait already.
-    func add(_ sample: RejectSample) {
+    func add(_ sample: RejectedSample) {
         let isFirst = waiting.withLock { waiting in
             guard waiting.count < IngestLimits.samplesWaitingMax else {
                 overflow.add(1, ordering: .relaxed)
@@ -67,7 +53,7 @@ final class SampleQueue: Sendable {
     var overflowed: UInt64 { overflow.load(ordering: .relaxed) }
 
     /// Housekeeping: takes all.
-    func take() -> [RejectSample] {
+    func take() -> [RejectedSample] {
         waiting.withLock { waiting in
             let all = waiting
             waiting = []
