@@ -158,6 +158,11 @@ extension JSONScanner {
                         fields.eventID = eventID
                     }
                 }
+                // The usual case, with a byte in front of the next member that is no white space.
+                if i &+ 2 <= count, pair(i) == 0x222C {  // ,"
+                    i &+= 1
+                    continue
+                }
                 // A value may have ended in the last `}`, so the edge is compared here.
                 var next = byteOrZero(i)
                 if next <= 0x20 {
@@ -225,8 +230,9 @@ extension JSONScanner {
         return (.none, value)
     }
 
-    /// The string member at `start`, of at most `scalarsMax` scalars, and the position after it.
-    @inline(__always)
+    /// The string member at `start`, of at most `scalarsMax` scalars; returns the position after it. (Not inlined: the loop
+    /// over the members keeps its registers.)
+    @inline(never)
     private func string(
         _ start: Int, _ member: Member, _ scalarsMax: Int, _ problems: inout Problems, into field: inout StringField
     ) throws(Fault) -> Int {

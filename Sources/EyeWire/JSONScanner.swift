@@ -61,6 +61,15 @@ struct JSONScanner<Edge: TextEdge> {
         unsafe UInt32(littleEndian: base.loadUnaligned(fromByteOffset: i, as: UInt32.self))
     }
 
+    /// The two bytes from `i` on, the first one lowest. The caller has compared `i + 2` with the count.
+    @inline(__always)
+    func pair(_ i: Int) -> UInt16 {
+        unsafe UInt16(littleEndian: base.loadUnaligned(fromByteOffset: i, as: UInt16.self))
+    }
+
+    /// As ``skipSpace(_:)`` where `i` may be the end.
+    func skipSpaceGuarded(_ i: Int) -> Int { i < count ? skipSpace(i) : i }
+
     /// The first position from `i` on that is no white space.
     @inline(__always)
     func skipSpace(_ i: Int) -> Int {
@@ -306,54 +315,82 @@ struct JSONScanner<Edge: TextEdge> {
 
     /// The end of the object or array at `start`, with `level` brackets open around it.
     func containerEnd(_ start: Int, level: Int) throws(Fault) -> Int {
-        // One bit for each open bracket, the innermost lowest: 1 is an object. The bit above them all is the floor.
-        var open: UInt64 = 0
-        var depth = 0
-        let room = WireLimits.nestingMax &- level
+        if level == 0 { return try outermostEnd(start) }
+        // One bit for each open bracket, the innermost lowest: 1 is an object. Above them all a 1 as the floor: with
+        // `level` at least 1, the deepest nesting just fits in, and `open` is 1 when the last bracket is closed.
+        var open: UInt64 = 1
+        let full: UInt64 = 1 &<< UInt64(truncatingIfNeeded: WireLimits.nestingMax &- level)
         var i = start
         values: while true {
             let first = byte(i)
+            var isKey = false
             if first == 0x22 {
                 i = try closingQuote(i &+ 1) &+ 1
             } else if first == 0x7B {
-                guard depth < room else { throw Fault(.tooDeep, at: i) }
-                depth &+= 1
+                guard open < full else { throw Fault(.tooDeep, at: i) }
                 open = open &<< 1 | 1
                 i = skipSpace(i &+ 1)
-                if byte(i) != 0x7D {
-                    i = try memberValue(i)
-                    continue values
-                }
+                isKey = byte(i) != 0x7D
             } else if first == 0x5B {
-                guard depth < room else { throw Fault(.tooDeep, at: i) }
-                depth &+= 1
+                guard open < full else { throw Fault(.tooDeep, at: i) }
                 open = open &<< 1
                 i = skipSpace(i &+ 1)
                 if byte(i) != 0x5D { continue values }
             } else {
                 i = try scalarEnd(i)
             }
-            // After a value, or before the bracket that closes an empty container.
             while true {
+                if isKey {
+                    // A member's name should be at `i`. Names and string values without white space between them, the
+                    // usual case, go round in here.
+                    guard byte(i) == 0x22 else { throw Fault(.badJSON, at: i) }
+                    i &+= 1
+                    while true {
+                        i = try closingQuote(i)
+                        guard i &+ 3 <= count, pair(i &+ 1) == 0x223A else {  // :"
+                            i = try colon(i &+ 1)
+                            continue values
+                        }
+                        i = try closingQuote(i &+ 3)
+                        guard i &+ 3 <= count, pair(i &+ 1) == 0x222C else { break }  // ,"
+                        i &+= 3
+                    }
+                    i &+= 1
+                    isKey = false
+                }
+                // After a value, or before the bracket that closes an empty container.
                 let next = byteOrZero(i)
                 if next == 0x2C {
                     i = skipSpace(i &+ 1)
-                    if open & 1 != 0 { i = try memberValue(i) }
-                    continue values
-                }
-                if next == (open & 1 != 0 ? 0x7D : 0x5D) {
+                    if open & 1 == 0 { continue values }
+                    isKey = true
+                } else if next == (open & 1 != 0 ? 0x7D : 0x5D) {
                     i &+= 1
-                    depth &-= 1
                     open = open &>> 1
-                    if depth == 0 { return i }
-                } else if next <= 0x20, next > 0 {
-                    let after = skipSpaceSlowly(i)
+                    if open == 1 { return i }
+                } else {
+                    let after = skipSpace(i)
                     guard after > i else { throw Fault(.badJSON, at: i) }
                     i = after
-                } else {
-                    throw Fault(.badJSON, at: i)
                 }
             }
+        }
+    }
+
+    /// As ``containerEnd(_:level:)`` for a container around which none is open.
+    @inline(never)
+    private func outermostEnd(_ start: Int) throws(Fault) -> Int {
+        let isObject = byteOrZero(start) == 0x7B
+        let close: UInt8 = isObject ? 0x7D : 0x5D
+        var i = skipSpace(start &+ 1)
+        if byteOrZero(i) == close { return i &+ 1 }
+        while true {
+            if isObject { i = try memberValue(i) }
+            i = skipSpaceGuarded(try valueEnd(i, level: 1))
+            let next = byteOrZero(i)
+            if next == close { return i &+ 1 }
+            guard next == 0x2C else { throw Fault(.badJSON, at: i) }
+            i = skipSpace(i &+ 1)
         }
     }
 
@@ -361,7 +398,13 @@ struct JSONScanner<Edge: TextEdge> {
     @inline(__always)
     func memberValue(_ start: Int) throws(Fault) -> Int {
         guard byte(start) == 0x22 else { throw Fault(.badJSON, at: start) }
-        var i = try closingQuote(start &+ 1) &+ 1
+        return try colon(try closingQuote(start &+ 1) &+ 1)
+    }
+
+    /// The value's position after the colon that should be at `start`, right after a name.
+    @inline(__always)
+    private func colon(_ start: Int) throws(Fault) -> Int {
+        var i = start
         if byte(i) != 0x3A {
             i = skipSpace(i)
             guard byte(i) == 0x3A else { throw Fault(.badJSON, at: i) }
