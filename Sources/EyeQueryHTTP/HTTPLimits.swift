@@ -1,0 +1,119 @@
+// Every number of the HTTP service that a client or an operator can meet. Bytes unless the name says otherwise.
+// Invariant: nothing in this module grows by what a peer sends unless a number of this file bounds it.
+
+/// The limits of the HTTP service.
+public enum HTTPLimits {
+    // MARK: One request
+
+    /// Request line without its CRLF; more is 414 (RFC 9112 section 3).
+    public static let requestLineBytesMax = 8192
+    /// Method name; more is 501 (RFC 9112 section 3).
+    public static let methodBytesMax = 32
+    /// All field lines of the header section (or of the trailer section) with their CRLFs; more is 431 (RFC 6585 section 5).
+    public static let headerBytesMax = 16_384
+    /// Field lines of the header section, and of the trailer section; more is 431.
+    public static let headerFieldsMax = 64
+    /// Empty lines that are ignored before a request line (RFC 9112 section 2.2).
+    public static let leadingEmptyLinesMax = 1
+    /// A chunk's size line without its CRLF.
+    public static let chunkLineBytesMax = 1024
+    /// Chunk extensions of one whole body (RFC 9112 section 7.1.1).
+    public static let chunkExtensionBytesMax = 4096
+    /// Hexadecimal digits of a chunk size.
+    public static let chunkSizeDigitsMax = 15
+    /// Parameters of a query string or of a form.
+    public static let parametersMax = 64
+    /// A body that is one JSON document; more is 413 (RFC 9110 section 15.5.14).
+    public static let bodyBytesMax = 1 << 20
+    /// A body that is streamed line by line (NDJSON).
+    public static let streamBytesMax = 64 << 20
+    /// What is read and thrown away of a body whose answer is already known, before the connection is closed instead.
+    public static let discardBytesMax = 64 << 10
+
+    // MARK: One connection
+
+    /// From the first byte of a request (or from the connect) to the end of its header section; then 408.
+    public static let headMilliseconds: UInt64 = 10_000
+    /// A kept connection without a request is closed after this.
+    public static let idleMilliseconds: UInt64 = 60_000
+    /// Bodies arrive, and answers are taken, at this rate at least…
+    public static let rateBytesPerSecond = 500
+    /// … measured over periods this long; else 408, or for an answer that is not taken the end of the connection.
+    public static let ratePeriodMilliseconds: UInt64 = 10_000
+    /// How long a query may go on before its first byte when the client has closed its sending side.
+    public static let halfClosedMilliseconds: UInt64 = 10_000
+    /// After the last answer: how long a client's remaining bytes are read and thrown away, so that it sees the answer.
+    public static let lingerMilliseconds: UInt64 = 2000
+    /// Answer bytes that wait for the socket; a producer is pulled only below it, and in steps of it.
+    public static let outputBytesMax = 64 << 10
+    /// Bytes read from a socket in one turn.
+    public static let readBytesMax = 64 << 10
+    /// Requests of one connection that are answered in one turn.
+    public static let requestsATurnMax = 16
+
+    // MARK: The service
+
+    /// Connections at a time; more are answered 503 and closed.
+    public static let connectionsMax = 4096
+    /// The kernel's queue of connections that were not yet accepted.
+    public static let backlog: Int32 = 511
+    /// Connections accepted in one turn.
+    public static let acceptsATurnMax = 64
+    /// How long accepting rests when the process has no descriptor left.
+    public static let acceptRestMilliseconds: UInt64 = 250
+    /// How often deadlines are looked at while there are connections.
+    public static let tickMilliseconds: UInt64 = 500
+    /// How often the account file is looked at for changes.
+    public static let accountsMilliseconds: UInt64 = 500
+    /// `stop()`: what is being answered may take this long.
+    public static let drainMilliseconds: UInt64 = 4000
+
+    // MARK: Login
+
+    /// Passwords that wait for the hasher thread; more are 503.
+    public static let hasherQueueMax = 32
+    /// Failed logins for one user name within the window; then 429 (RFC 6585 section 4).
+    public static let loginFailuresPerUserMax = 10
+    /// Failed logins from one address within the window; then 429.
+    public static let loginFailuresPerAddressMax = 30
+    /// The window of the two.
+    public static let loginWindowMilliseconds: UInt64 = 60_000
+    /// User names and addresses remembered for it; the oldest are forgotten.
+    public static let loginEntriesMax = 4096
+    /// User name and password.
+    public static let loginFieldBytesMax = 512
+
+    // MARK: Writes
+
+    /// Lines sent to the ingest side and not yet answered.
+    public static let channelLinesMax = 4096
+    /// Bytes queued for the ingest side.
+    public static let channelBytesMax = 1 << 20
+    /// Of those, what one request may have.
+    public static let channelLinesPerRequestMax = 1024
+    /// Events of one array or NDJSON body that are listed with their id in the answer (the first ones)…
+    public static let listedAcceptedMax = 1000
+    /// … and those that are listed with their error.
+    public static let listedRejectedMax = 1000
+    /// Rejected events reported to the ingest side for `GET /errors/`: samples a second for each code.
+    public static let rejectSamplesPerSecond = 10
+    /// Bytes of a rejected line that are kept.
+    public static let rejectSampleBytesMax = 4096
+    /// How long a write may wait for the ingest side's verdict before it is 503.
+    public static let verdictMilliseconds: UInt64 = 30_000
+    /// `Retry-After` of 503 answers.
+    public static let retryAfterSeconds = 1
+    /// Metrics text taken from the ingest side.
+    public static let metricsBytesMax = 1 << 20
+    /// Pause between two tries to reach the ingest side.
+    public static let reconnectMilliseconds: UInt64 = 50
+
+    // MARK: Lists
+
+    /// `limit` when none is given.
+    public static let pageDefault = 100
+    /// The largest `limit`.
+    public static let pageMax = 10_000
+    /// What of a page is made before its head is sent; the rest is made while the client takes it.
+    public static let pageBufferBytesMax = 256 << 10
+}

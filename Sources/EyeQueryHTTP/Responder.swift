@@ -1,0 +1,64 @@
+// What HTTPConnection asks of whoever answers: The Eye's routes, or the echo of the conformance tests. All calls come on
+// the connection's thread.
+
+import EyeSystem
+
+/// Who sent a request.
+public final class Peer {
+    private let address: SocketAddress?
+    /// The numeric address, made when it is first asked for.
+    public private(set) lazy var host = address?.host ?? "unknown"
+
+    public init(_ address: SocketAddress?) { self.address = address }
+}
+
+/// Whether an answer is known.
+public enum Answer {
+    /// Not yet; `wake` says when to ask again (or more of the body does).
+    case later
+    /// Not yet; ask again soon: a bounded piece of work was done.
+    case working
+    case ready(Response)
+}
+
+/// One request while it is being answered.
+public protocol Exchange: AnyObject {
+    /// A larger body is 413.
+    var bodyBytesMax: Int { get }
+    /// Whether `receive` may be called now. While it is false the client is held back.
+    var wantsBody: Bool { get }
+    /// Some bytes of the body.
+    func receive(_ bytes: Span<UInt8>)
+    /// The body is whole.
+    func finishBody()
+    /// Asked once after the head, and then after every event. Not asked again once it was `ready`.
+    func answer() -> Answer
+    /// The client went away before the answer was written.
+    func cancel()
+}
+
+/// Answers requests.
+public protocol Responder: AnyObject {
+    /// A head is whole. `wake` may be called on the same thread, any number of times, as long as the exchange lives.
+    func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange
+    /// The answer to what never becomes a request.
+    func refusal(_ refusal: RequestRefusal) -> Response
+    /// An answer's head was written: for counters and the access log.
+    func answered(_ head: RequestHead?, status: UInt16)
+}
+
+/// An exchange whose answer is known from the head alone.
+public final class ImmediateExchange: Exchange {
+    private let response: Response
+
+    public init(_ response: Response) { self.response = response }
+
+    public var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
+    public var wantsBody: Bool { true }
+    public func receive(_ bytes: Span<UInt8>) {}
+    public func finishBody() {}
+    public func answer() -> Answer { .ready(response) }
+    public func cancel() {
+        if case .stream(let producer) = response.body { producer.cancel() }
+    }
+}
