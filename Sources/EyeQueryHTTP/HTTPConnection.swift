@@ -5,6 +5,8 @@
 // Invariant: one request at a time is being answered; input that belongs to a later one waits, and no more is asked for.
 // Output waits only up to `HTTPLimits.outputBytesMax` (and one item), since producers are pulled only below it.
 
+import EyeSystem
+
 /// A connection's protocol state.
 public final class HTTPConnection {
     private enum Phase {
@@ -30,6 +32,8 @@ public final class HTTPConnection {
     private var input: [UInt8] = []
     private var inputOffset = 0
     private var inputEnded = false
+    /// When the client was seen to have closed its sending side.
+    private var halfClosed: UInt64?
 
     private var phase = Phase.head
     private var request: RequestHead?
@@ -115,7 +119,35 @@ public final class HTTPConnection {
     /// The client has ended its sending side.
     public func endInput(now: UInt64) {
         inputEnded = true
-        phaseStart = now
+        noteHalfClose(now: now)
+    }
+
+    /// The client has closed its sending side; there may still be bytes to read before that end.
+    public func noteHalfClose(now: UInt64) { halfClosed = halfClosed ?? now }
+
+    /// Whether news of a half-close are wanted though input is not.
+    public var watchesHalfClose: Bool {
+        if case .exchange = phase { return halfClosed == nil }
+        return false
+    }
+
+    /// `endInput` was called.
+    public var hasInputEnded: Bool { inputEnded }
+
+    /// Sends waiting output into a socket, once.
+    func sendOutput(to socket: Int32) throws(SystemError) -> Transfer {
+        var failure: SystemError?
+        // In bounds: `outputOffset` never passes the array's end.
+        let transfer = unsafe output.withUnsafeBytes { bytes in
+            do throws(SystemError) {
+                return unsafe try Socket.send(socket, UnsafeRawBufferPointer(rebasing: bytes[outputOffset...]))
+            } catch {
+                failure = error
+                return .wouldBlock
+            }
+        }
+        if let failure { throw failure }
+        return transfer
     }
 
     /// `count` bytes of `output` went into the socket.
@@ -211,7 +243,9 @@ public final class HTTPConnection {
                 exchange?.cancel()
                 exchange = nil
                 refuse(.timeout, now: now, wall: wallMicroseconds)
-            } else if inputEnded && pendingOutput == 0 && elapsed >= HTTPLimits.halfClosedMilliseconds {
+            } else if let halfClosed, pendingOutput == 0,
+                now > halfClosed, (now - halfClosed) / 1_000_000 >= HTTPLimits.halfClosedMilliseconds
+            {
                 // Nobody knows whether this client still listens, and nothing was written that would tell.
                 return true
             }

@@ -1,0 +1,46 @@
+// What a body is, by its Content-Type and its first byte (RFC 9110 section 8.3). Pure.
+
+/// The kinds of body that this service reads.
+enum MediaType: Equatable {
+    case json
+    /// One JSON document a line.
+    case lines
+    /// application/x-www-form-urlencoded
+    case form
+    /// No Content-Type, or text/plain (what `sendBeacon` sends): JSON if it looks like it.
+    case unstated
+    case other
+
+    /// Reads the Content-Type of a head. Parameters such as `charset` are ignored: JSON is UTF-8 (RFC 8259 section 8.1).
+    init(_ head: RequestHead) {
+        let values = head.values("content-type")
+        guard values.count < 2 else {
+            self = .other
+            return
+        }
+        guard let value = values.first, !value.isEmpty else {
+            self = .unstated
+            return
+        }
+        let end = head.bytes[value].firstIndex(of: UInt8(ascii: ";")) ?? value.upperBound
+        let essence = head.bytes.trimmed(value.lowerBound..<end)
+        func isOne(of names: [String]) -> Bool { names.contains { head.bytes.matches(essence, $0) } }
+        if isOne(of: ["application/json"]) {
+            self = .json
+        } else if isOne(of: ["application/x-ndjson", "application/ndjson", "application/jsonl"]) {
+            self = .lines
+        } else if isOne(of: ["application/x-www-form-urlencoded"]) {
+            self = .form
+        } else if isOne(of: ["text/plain"]) {
+            self = .unstated
+        } else {
+            self = .other
+        }
+    }
+
+    /// Whether a body looks like a JSON object or array: curl sends `-d '{…}'` as a form.
+    static func looksLikeJSON(_ body: [UInt8]) -> Bool {
+        let first = body.first { !ByteClass.isBlank($0) && $0 != .carriageReturn && $0 != .lineFeed }
+        return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
+    }
+}

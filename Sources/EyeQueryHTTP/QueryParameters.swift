@@ -1,0 +1,38 @@
+// `name=value&…` of query strings and of forms (WHATWG URL standard, application/x-www-form-urlencoded), decoded once.
+// Pure. Invariant: at most `HTTPLimits.parametersMax`, each valid UTF-8 without NUL.
+
+/// Decoded parameters in the order in which they were sent.
+struct QueryParameters {
+    /// One of them.
+    struct Parameter: Equatable {
+        var name: String
+        var value: [UInt8]
+
+        var text: String { String(decoding: value, as: UTF8.self) }
+    }
+
+    private(set) var all: [Parameter] = []
+
+    /// Why a text is not a list of parameters.
+    enum Fault: Error { case encoding, tooMany }
+
+    init() {}
+
+    init(parsing text: ArraySlice<UInt8>) throws(Fault) {
+        for part in text.split(separator: UInt8(ascii: "&")) {
+            if all.count == HTTPLimits.parametersMax { throw .tooMany }
+            let equals = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
+            let rest = equals == part.endIndex ? part[equals...] : part[(equals + 1)...]
+            guard let name = PercentEncoding.decode(part[..<equals], plusIsSpace: true),
+                let value = PercentEncoding.decode(rest, plusIsSpace: true)
+            else { throw .encoding }
+            all.append(Parameter(name: String(decoding: name, as: UTF8.self), value: value))
+        }
+    }
+
+    /// Every value of a name, in order.
+    func values(_ name: String) -> [Parameter] { all.filter { $0.name == name } }
+
+    /// The first name that is not in `known`.
+    func firstUnknown(_ known: [String]) -> String? { all.first { !known.contains($0.name) }?.name }
+}

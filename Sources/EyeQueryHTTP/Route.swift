@@ -1,0 +1,95 @@
+// The one table of paths: what exists, which methods it takes, which scope each needs. Every path is known with and without
+// its final slash. Pure; called by EyeResponder for every request, by tests and by whoever documents the routes.
+
+import EyeStore
+
+/// A resource of the service.
+public enum Route: String, CaseIterable, Sendable {
+    case index = "/"
+    case login = "/api-token-auth/"
+    case sessions = "/sessions/"
+    case events = "/events/"
+    case eventDetail = "/event_detail/{id}"
+    case errors = "/errors/"
+    case errorDetail = "/errors/{id}"
+    case healthy = "/-/healthy"
+    case ready = "/-/ready"
+    case metrics = "/metrics"
+
+    /// What a method needs.
+    public enum Access: Equatable, Sendable {
+        case everybody
+        case scope(Scopes)
+    }
+
+    /// The methods of this resource besides OPTIONS, which every resource has. HEAD goes wherever GET goes.
+    public var methods: [(method: Method, access: Access)] {
+        switch self {
+        case .index, .healthy, .ready, .metrics: [(.get, .everybody), (.head, .everybody)]
+        case .login: [(.post, .everybody)]
+        case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
+        case .eventDetail, .errors, .errorDetail: [(.get, .scope(.read)), (.head, .scope(.read))]
+        }
+    }
+
+    /// The value of the Allow field (RFC 9110 section 10.2.1).
+    public var allow: String { (methods.map(\.method.rawValue) + ["OPTIONS"]).joined(separator: ", ") }
+
+    /// The short name in metrics.
+    var label: String {
+        switch self {
+        case .index: "index"
+        case .login: "login"
+        case .sessions: "sessions"
+        case .events: "events"
+        case .eventDetail: "event_detail"
+        case .errors: "errors"
+        case .errorDetail: "error_detail"
+        case .healthy: "healthy"
+        case .ready: "ready"
+        case .metrics: "metrics"
+        }
+    }
+
+    /// The resource at a path as it was sent, and the number in it. Segments are split before they are decoded, so that an
+    /// encoded slash stays data; `.` and `..` are names like any other.
+    public static func find(_ path: ArraySlice<UInt8>) -> (route: Route, id: UInt64?)? {
+        if path.isEmpty { return (.index, nil) }
+        guard path.first == .slash else { return nil }
+        var segments = path.dropFirst().split(separator: .slash, omittingEmptySubsequences: false)
+        if segments.last?.isEmpty ?? false { segments.removeLast() }
+        var names: [String] = []
+        for segment in segments {
+            guard let name = PercentEncoding.decode(segment, plusIsSpace: false) else { return nil }
+            names.append(String(decoding: name, as: UTF8.self))
+        }
+        switch names.count {
+        case 0: return (.index, nil)
+        case 1:
+            switch names[0] {
+            case "api-token-auth": return (.login, nil)
+            case "sessions": return (.sessions, nil)
+            case "events": return (.events, nil)
+            case "errors": return (.errors, nil)
+            case "metrics": return (.metrics, nil)
+            default: return nil
+            }
+        case 2:
+            switch (names[0], names[1]) {
+            case ("-", "healthy"): return (.healthy, nil)
+            case ("-", "ready"): return (.ready, nil)
+            case ("event_detail", let text): return number(text).map { (.eventDetail, $0) }
+            case ("errors", let text): return number(text).map { (.errorDetail, $0) }
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    /// Decimal digits only, no sign, in range.
+    private static func number(_ text: String) -> UInt64? {
+        let digitsMax = 20
+        guard !text.isEmpty, text.utf8.count <= digitsMax, text.utf8.allSatisfy(ByteClass.isDigit) else { return nil }
+        return UInt64(text)
+    }
+}
