@@ -87,19 +87,4 @@ extension Array<UInt8> {
     /// Appends the bytes of a string.
     @inline(__always)
     mutating func append(text: String) { append(contentsOf: text.utf8) }
-
-    /// Appends a decimal number.
-    mutating func append(decimal value: some FixedWidthInteger & UnsignedInteger) {
-        var rest = UInt64(value)
-        if rest < 10 {
-            append(0x30 + UInt8(rest))
-            return
-        }
-        let start = count
-        while rest > 0 {
-            append(0x30 + UInt8(rest % 10))
-            rest /= 10
-        }
-        self[start...].reverse()
-    }
 }

@@ -91,6 +91,8 @@ public enum HTTPLimits {
     public static let channelBytesMax = 1 << 20
     /// Of those, what one request may have.
     public static let channelLinesPerRequestMax = 1024
+    /// Events of one array; more are to be sent as NDJSON.
+    public static let arrayEventsMax = 10_000
     /// Events of one array or NDJSON body that are listed with their id in the answer (the first ones)…
     public static let listedAcceptedMax = 1000
     /// … and those that are listed with their error.

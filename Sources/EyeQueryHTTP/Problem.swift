@@ -94,8 +94,8 @@ extension Problem {
     static let notFound = Problem(404, "not-found", "Not found.")
 
     /// A write that may succeed later.
-    static func unavailable(_ code: String, _ detail: String, status: UInt16 = 503) -> Problem {
-        var problem = Problem(status, code, detail)
+    static func unavailable(_ code: String, _ detail: String) -> Problem {
+        var problem = Problem(503, code, detail)
         problem.fields = [ResponseField("Retry-After", "\(HTTPLimits.retryAfterSeconds)")]
         return problem
     }

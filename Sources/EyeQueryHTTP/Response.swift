@@ -1,6 +1,8 @@
 // An answer: status, fields, body; and how its head goes into bytes. Made by responders, written by HTTPConnection, which
 // alone adds Date, Connection and the framing fields. Invariant: names and values given here hold no CR, LF or NUL.
 
+import EyeWire
+
 /// One header field of an answer.
 public struct ResponseField: Sendable {
     public var name: String
@@ -88,7 +90,7 @@ public struct Response {
         case .none, .close: break
         case .length(let count):
             out.append(text: "\r\nContent-Length: ")
-            out.append(decimal: UInt(count))
+            out.append(decimal: count)
         case .chunked: out.append(text: "\r\nTransfer-Encoding: chunked")
         }
         switch connection {

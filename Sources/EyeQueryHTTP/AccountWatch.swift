@@ -1,0 +1,55 @@
+// Who is calling: the account file as it was at most half a second ago, and the last use of tokens. On the loop's thread.
+
+import EyeStore
+import EyeSystem
+
+/// The accounts as the HTTP service sees them.
+final class AccountWatch {
+    private let file: AccountFile
+    private let time: any TimeSource
+    private let log: Log?
+    private let channel: ControlChannel
+    private(set) var book: AccountBook?
+    private var lastLook: UInt64?
+    /// Token → when its use was last reported, in seconds of the monotonic clock.
+    private var uses: [UInt32: UInt64] = [:]
+
+    init(_ file: AccountFile, channel: ControlChannel, time: any TimeSource, log: Log?) {
+        self.file = file
+        self.channel = channel
+        self.time = time
+        self.log = log
+    }
+
+    /// Looks at the file now: after a login made a token.
+    func refresh() {
+        lastLook = time.monotonicNanoseconds()
+        do throws(AccountError) {
+            if let news = try file.refresh() { book = news }
+        } catch {
+            // Thrown once per cause; the book that we have goes on.
+            log?.warning("the accounts cannot be read", ["cause": error.description])
+        }
+    }
+
+    /// The usable token with this secret.
+    func token(_ secret: [UInt8]) -> TokenEntry? {
+        let now = time.monotonicNanoseconds()
+        if lastLook.map({ now - $0 >= HTTPLimits.accountsMilliseconds * 1_000_000 }) ?? true { refresh() }
+        guard secret.count <= AccountLimits.secretBytesMax else { return nil }
+        let found = book?.token(matching: secret.span, now: time.nowMicroseconds())
+        if let found { noteUse(found.id, now / 1_000_000_000) }
+        return found
+    }
+
+    /// Reports a use, for one token once in a while: last use is for people.
+    private func noteUse(_ id: UInt32, _ second: UInt64) {
+        if let last = uses[id], second - last < AccountWatch.useSeconds { return }
+        if uses.count >= AccountWatch.usesMax { uses.removeAll(keepingCapacity: true) }
+        uses[id] = second
+        channel.post(ChannelLine.used(token: id))
+    }
+
+    private static let useSeconds: UInt64 = 60
+    private static let usesMax = 10_000
+}

@@ -1,0 +1,172 @@
+// POST /events/ with one JSON document: an event, or an array of them. Checked by EyeWire, sent to the ingest side with the
+// caller's own token, answered when the verdict is there: 201 means durable. On the loop's thread.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+
+/// What the writing endpoints share.
+final class WriteDesk {
+    let channel: ControlChannel
+    let rejects: RejectReporter
+    let time: any TimeSource
+    let futureMicroseconds: Int64
+    let store: EventSource
+
+    init(
+        channel: ControlChannel, rejects: RejectReporter, store: EventSource, time: any TimeSource,
+        futureMicroseconds: Int64
+    ) {
+        self.channel = channel
+        self.rejects = rejects
+        self.store = store
+        self.time = time
+        self.futureMicroseconds = futureMicroseconds
+    }
+
+    /// Everything that is wrong with the event `text[range]`, offsets from its start; empty for a valid one.
+    func problems(_ text: [UInt8], _ range: Range<Int>, secret: [UInt8]) -> [Fault] {
+        // The token, a space and the event make one line.
+        if range.count + secret.count + 1 > WireLimits.lineBytesMax { return [Fault(.tooLong)] }
+        let latest = time.nowMicroseconds() + futureMicroseconds
+        // In bounds: the callers' ranges are ranges of the text.
+        return unsafe text.withUnsafeBytes { bytes in
+            let event = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
+            do throws(Fault) {
+                _ = try unsafe EventScanner.scan(event, latest: latest)
+                return []
+            } catch {
+                return unsafe EventCheck.problems(event, latest: latest)
+            }
+        }
+    }
+
+    /// Reports a refused event for the errors view.
+    func report(_ problem: Problem, _ fault: Fault, _ data: ArraySlice<UInt8>, _ call: Call) {
+        let message = problem.detail ?? ""
+        rejects.report(
+            fault.reject, message: Array(message.utf8), data: data, peer: call.peer, token: call.caller?.token.id)
+    }
+}
+
+/// One JSON document.
+final class EventPosting: BodyCollector, VerdictTaker {
+    private let desk: WriteDesk
+    private let call: Call
+    private let caller: Caller
+    private let type: MediaType
+    /// The event's one line, kept while the ingest side has no room or does not know the token yet.
+    private var line: [UInt8] = []
+    private var event: [UInt8] = []
+    private var batch: EventBatch?
+
+    init(_ call: Call, caller: Caller, desk: WriteDesk) {
+        self.call = call
+        self.caller = caller
+        self.desk = desk
+        type = MediaType(call.head)
+        super.init(wake: call.wake)
+    }
+
+    override func whole() {
+        if type != .json && !MediaType.looksLikeJSON(body) { return finish(Problem.unsupportedType) }
+        let first = body.first { !ByteClass.isBlank($0) && $0 != .carriageReturn && $0 != .lineFeed }
+        if first == UInt8(ascii: "[") { return wholeArray() }
+        let range = EventPosting.trimmed(body, 0..<body.count)
+        let faults = desk.problems(body, range, secret: caller.secret)
+        event = Array(body[range])
+        if let first = faults.first {
+            let problem = Problem.event(faults, in: event)
+            desk.report(problem, first, event[...], call)
+            return finish(problem)
+        }
+        line = ChannelLine.event(token: caller.secret, event[...])
+        send()
+    }
+
+    private func send() {
+        switch desk.channel.send(line, from: self) {
+        case .sent: line = []
+        case .full: break
+        case .down: finish(Problem.noIngest)
+        }
+    }
+
+    func channelHasRoom() {
+        if let batch { return batch.channelHasRoom() }
+        if !line.isEmpty && !isCancelled { send() }
+    }
+
+    func take(_ verdict: Verdict, tag: Int) {
+        switch verdict {
+        case .stored(let id):
+            finish(
+                Response(
+                    status: 201, fields: AnswerFields.json, body: .bytes(desk.store.document(ofNew: id, event))))
+        case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
+        case .lost, .metrics: finish(Problem.noIngest)
+        }
+        event = []
+    }
+
+    override func cancel() {
+        super.cancel()
+        batch?.cancel()
+    }
+
+    // MARK: Arrays
+
+    /// Judged as a whole before anything is stored: JSON that is broken at its end stores nothing.
+    private func wholeArray() {
+        let ranges: [Range<Int>]
+        do throws(Fault) {
+            ranges = try EventPosting.elements(body)
+        } catch {
+            let problem = Problem.unreadable(error, in: body)
+            desk.report(problem, error, body[...], call)
+            return finish(problem)
+        }
+        if ranges.isEmpty { return finish(Problem(400, "empty-field", "The list of events is empty.")) }
+        if ranges.count > HTTPLimits.arrayEventsMax {
+            return finish(
+                Problem(
+                    413, "too-long",
+                    "An array has at most \(HTTPLimits.arrayEventsMax) events; send more as application/x-ndjson."))
+        }
+        let batch = EventBatch(call, caller: caller, desk: desk, positionName: "index")
+        self.batch = batch
+        batch.onWhole = { [weak self] response in self?.finish(response) }
+        batch.takeArray(body, ranges)
+    }
+
+    /// The place of every element of the array that `body` is.
+    private static func elements(_ body: [UInt8]) throws(Fault) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        var failure: Fault?
+        // In bounds: the buffer is the array's own and lives for the call.
+        unsafe body.withUnsafeBytes { text in
+            do throws(Fault) {
+                let whole = try unsafe JSON.validate(text)
+                var elements = try unsafe JSON.Elements(of: text, at: whole.range.lowerBound)
+                while let element = try elements.next() {
+                    ranges.append(element.range)
+                    if ranges.count > HTTPLimits.arrayEventsMax { break }
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return ranges
+    }
+
+    /// `range` without white space of JSON at its ends.
+    static func trimmed(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
+        func isSpace(_ byte: UInt8) -> Bool { ByteClass.isBlank(byte) || byte == .lineFeed || byte == .carriageReturn }
+        var low = range.lowerBound
+        var high = range.upperBound
+        while low < high && isSpace(bytes[low]) { low += 1 }
+        while high > low && isSpace(bytes[high - 1]) { high -= 1 }
+        return low..<high
+    }
+}
