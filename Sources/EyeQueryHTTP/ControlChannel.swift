@@ -38,7 +38,7 @@ final class ControlChannel: LoopSource {
     }
 
     private let path: String
-    private let loop: HTTPLoop
+    private unowned let loop: HTTPLoop
     private let time: any TimeSource
     private var token: UInt64 = 0
     private var socket: ChannelSocket?

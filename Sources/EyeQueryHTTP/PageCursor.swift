@@ -1,0 +1,130 @@
+// Where the next page of a list begins: the list's upper end when its first page was made, the last one shown, and what the
+// list was. Opaque to clients, holds nothing on the server. Pure.
+//
+//   bytes   0        1–8          9–16        17–24        25–28         29–32
+//         version  upper id     last id     now, µs     fingerprint   CRC-32C of what is before
+//
+// big-endian, written as base64url without padding (RFC 4648 section 5).
+
+import EyeSystem
+
+/// A place in a list.
+struct PageCursor: Equatable {
+    private static let version: UInt8 = 1
+    private static let bytes = 33
+
+    /// The largest id when the first page was made: later events neither shift nor join the pages after it.
+    var upper: UInt64
+    /// The last one shown.
+    var last: UInt64
+    /// The moment that relative times of the list are counted from.
+    var now: Int64
+    /// See `fingerprint(_:)`.
+    var fingerprint: UInt32
+
+    init(upper: UInt64, last: UInt64, now: Int64, fingerprint: UInt32) {
+        self.upper = upper
+        self.last = last
+        self.now = now
+        self.fingerprint = fingerprint
+    }
+
+    /// The cursor that `text` is, nil if it is none of ours.
+    init?(parsing text: [UInt8]) {
+        guard let raw = PageCursor.decode(text), raw.count == PageCursor.bytes, raw[0] == PageCursor.version else {
+            return nil
+        }
+        func number(_ range: Range<Int>) -> UInt64 { raw[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        guard number(29..<33) == UInt64(PageCursor.checksum(Array(raw[..<29]))) else { return nil }
+        upper = number(1..<9)
+        last = number(9..<17)
+        now = Int64(bitPattern: number(17..<25))
+        fingerprint = UInt32(number(25..<29))
+    }
+
+    /// The text for a Link.
+    var text: [UInt8] {
+        var raw: [UInt8] = [PageCursor.version]
+        func append(_ value: UInt64, _ count: Int) {
+            for index in (0..<count).reversed() { raw.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(index)))) }
+        }
+        append(upper, 8)
+        append(last, 8)
+        append(UInt64(bitPattern: now), 8)
+        append(UInt64(fingerprint), 4)
+        append(UInt64(PageCursor.checksum(raw)), 4)
+        return PageCursor.encode(raw)
+    }
+
+    /// A checksum of the parameters that make the list what it is: all but `limit` and `cursor`.
+    static func fingerprint(_ parameters: QueryParameters) -> UInt32 {
+        var bytes: [UInt8] = []
+        for parameter in parameters.all where parameter.name != "limit" && parameter.name != "cursor" {
+            bytes.append(text: parameter.name)
+            bytes.append(0)
+            bytes.append(contentsOf: parameter.value)
+            bytes.append(0)
+        }
+        return checksum(bytes)
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        // In bounds: the buffer is the array's own and lives for the call.
+        unsafe bytes.withUnsafeBytes { unsafe Checksum.crc32c($0) }
+    }
+
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    private static func encode(_ raw: [UInt8]) -> [UInt8] {
+        var out: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for byte in raw {
+            bits = bits << 8 | UInt32(byte)
+            count += 8
+            while count >= 6 {
+                count -= 6
+                out.append(alphabet[Int(bits >> UInt32(count)) & 63])
+            }
+        }
+        if count > 0 { out.append(alphabet[Int(bits << UInt32(6 - count)) & 63]) }
+        return out
+    }
+
+    private static func decode(_ text: [UInt8]) -> [UInt8]? {
+        let textBytes = 44
+        guard text.count == textBytes else { return nil }
+        var out: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for byte in text {
+            guard let value = alphabet.firstIndex(of: byte) else { return nil }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                out.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return out
+    }
+}
+
+/// The Link field of a page (RFC 8288).
+enum PageLink {
+    /// `</events/?category=a&limit=7&cursor=…>; rel="next"`: the same request with another cursor. Relative, since a proxy
+    /// may have changed the scheme and the host.
+    static func next(_ path: String, _ parameters: QueryParameters, _ cursor: PageCursor) -> ResponseField {
+        var target = Array("<\(path)?".utf8)
+        for parameter in parameters.all where parameter.name != "cursor" {
+            PercentEncoding.append(parameter.name.utf8, to: &target)
+            target.append(UInt8(ascii: "="))
+            PercentEncoding.append(parameter.value, to: &target)
+            target.append(UInt8(ascii: "&"))
+        }
+        target.append(text: "cursor=")
+        target.append(contentsOf: cursor.text)
+        target.append(text: ">; rel=\"next\"")
+        return ResponseField("Link", String(decoding: target, as: UTF8.self))
+    }
+}

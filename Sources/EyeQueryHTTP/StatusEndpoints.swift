@@ -1,0 +1,98 @@
+// GET /, /-/healthy, /-/ready, /metrics: for people who look around, for supervisors and for Prometheus. On the loop's
+// thread.
+
+/// Answers that need no exchange of their own.
+enum StatusEndpoints {
+    /// A small index, so that a person with curl finds the way.
+    static func index() -> Response {
+        var body: [UInt8] = []
+        body.append(
+            text: """
+                {
+                  "service": "The Eye",
+                  "endpoints": {
+
+                """)
+        let lines = [
+            ("POST /api-token-auth/", "user name and password for a token: {\\\"username\\\":\\\"admin\\\",\\\"password\\\":\\\"…\\\"}"),
+            ("POST /sessions/", "a new session"),
+            ("GET /sessions/", "sessions, newest first"),
+            ("POST /events/", "one event, an array of events, or one event a line (application/x-ndjson)"),
+            (
+                "GET /events/",
+                "events, newest first; filters: category, name, session_id, timestamp, since, until; limit, order; pages by Link"
+            ),
+            ("GET /event_detail/{id}", "one event"),
+            ("GET /errors/", "refused events, newest first"),
+            ("GET /errors/{id}", "one refused event"),
+            ("GET /-/healthy", "is this process alive"),
+            ("GET /-/ready", "can it read and write, and if not, why"),
+            ("GET /metrics", "numbers in the Prometheus text format"),
+        ]
+        for (index, (call, text)) in lines.enumerated() {
+            body.append(text: "    \"\(call)\": \"\(text)\"\(index == lines.count - 1 ? "" : ",")\n")
+        }
+        body.append(
+            text: """
+                  },
+                  "authorization": "Authorization: Token <token>, or Bearer <token>"
+                }
+
+                """)
+        return Response(status: 200, fields: AnswerFields.json, body: .bytes(body))
+    }
+
+    static func healthy() -> Response {
+        Response(status: 200, fields: AnswerFields.json, body: .bytes(Array("{\"status\":\"ok\"}\n".utf8)))
+    }
+
+    /// `reasons`: why not; `notes`: what an operator should look at although requests are answered.
+    static func ready(reasons: [String], notes: [String]) -> Response {
+        var body = Array("{\"status\":\"\(reasons.isEmpty ? "ready" : "not ready")\"".utf8)
+        for (name, texts) in [("reasons", reasons), ("notes", notes)] {
+            JSONText.appendName(name, to: &body)
+            body.append(UInt8(ascii: "["))
+            for (index, text) in texts.enumerated() {
+                if index > 0 { body.append(UInt8(ascii: ",")) }
+                JSONText.appendString(text, to: &body)
+            }
+            body.append(UInt8(ascii: "]"))
+        }
+        body.append(text: "}\n")
+        return Response(status: reasons.isEmpty ? 200 : 503, fields: AnswerFields.json, body: .bytes(body))
+    }
+}
+
+/// GET /metrics: our own numbers, then the ingest side's, which are asked for.
+final class MetricsExchange: BodyCollector, VerdictTaker {
+    private let channel: ControlChannel
+    private let own: (_ isIngestUp: Bool) -> [UInt8]
+
+    init(_ call: Call, channel: ControlChannel, own: @escaping (_ isIngestUp: Bool) -> [UInt8]) {
+        self.channel = channel
+        self.own = own
+        super.init(wake: call.wake)
+    }
+
+    override func whole() {
+        switch channel.send(ChannelLine.metrics, from: self) {
+        case .sent: break
+        case .full: answer(up: true, [])
+        case .down: answer(up: false, [])
+        }
+    }
+
+    func take(_ verdict: Verdict, tag: Int) {
+        switch verdict {
+        case .metrics(let text): answer(up: true, text)
+        case .stored, .rejected: answer(up: true, [])
+        case .lost: answer(up: false, [])
+        }
+    }
+
+    func channelHasRoom() {}
+
+    private func answer(up: Bool, _ ingest: [UInt8]) {
+        finish(Response(status: 200, fields: AnswerFields.metrics, body: .bytes(own(up) + ingest)))
+    }
+}
