@@ -59,6 +59,9 @@ final class EventPosting: BodyCollector, VerdictTaker {
     private var line: [UInt8] = []
     private var event: [UInt8] = []
     private var batch: EventBatch?
+    /// The event was stored with this id, and is looked up to be shown.
+    private var storedID: UInt64 = 0
+    private var lookup: EventLookup?
 
     init(_ call: Call, caller: Caller, desk: WriteDesk) {
         self.call = call
@@ -99,14 +102,44 @@ final class EventPosting: BodyCollector, VerdictTaker {
 
     func take(_ verdict: Verdict, tag: Int) {
         switch verdict {
-        case .stored(let id):
-            finish(
-                Response(
-                    status: 201, fields: AnswerFields.json, body: .bytes(desk.store.document(ofNew: id, event))))
+        case .stored(let id): show(id)
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
         case .lost, .metrics: finish(Problem.noIngest)
         }
+    }
+
+    /// The answer is what the store holds: with `received_at`, and for a repeated `event_id` the first one.
+    private func show(_ id: UInt64) {
+        storedID = id
+        do throws(SystemError) {
+            let snapshot = try desk.store.snapshot()
+            if id != 0 && id <= snapshot.lastEventID {
+                lookup = EventLookup(id, in: snapshot)
+                call.wake()
+                return
+            }
+        } catch {
+            // It is durable all the same; what was sent is shown instead.
+        }
+        finishStored(EventDocument.compose(event, id: id))
+    }
+
+    private func finishStored(_ document: [UInt8]) {
+        lookup = nil
+        finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(document + [.lineFeed])))
         event = []
+    }
+
+    override func answer() -> Answer {
+        if let lookup {
+            do throws(SystemError) {
+                guard try lookup.step() else { return .working }
+                finishStored(lookup.document ?? EventDocument.compose(event, id: storedID))
+            } catch {
+                finishStored(EventDocument.compose(event, id: storedID))
+            }
+        }
+        return super.answer()
     }
 
     override func cancel() {

@@ -1,0 +1,65 @@
+// An event as JSON, in one place, so that every endpoint shows the same. Pure.
+
+import EyeStore
+import EyeWire
+
+/// Writes events.
+enum EventDocument {
+    /// Appends a stored event: `{"id":1,"session_id":…,"timestamp":…,"data":{…},"name":…,"category":…,"received_at":…}`, and
+    /// `event_id` when it has one. `data` stands as it was sent.
+    static func append(_ event: borrowing EventView, to out: inout [UInt8]) {
+        out.append(text: "{\"id\":")
+        out.append(decimal: event.id)
+        out.append(text: ",\"session_id\":")
+        JSONText.appendUUID(high: event.session.high, low: event.session.low, to: &out)
+        out.append(text: ",\"timestamp\":")
+        JSONText.appendTime(event.timestamp, to: &out)
+        out.append(text: ",\"data\":")
+        event.appendData(to: &out)
+        out.append(text: ",\"name\":")
+        event.withName { JSON.appendString($0, to: &out) }
+        out.append(text: ",\"category\":")
+        event.withCategory { JSON.appendString($0, to: &out) }
+        if let id = event.eventID {
+            out.append(text: ",\"event_id\":")
+            JSONText.appendUUID(high: id.high, low: id.low, to: &out)
+        }
+        out.append(text: ",\"received_at\":")
+        JSONText.appendTime(event.received, to: &out)
+        out.append(UInt8(ascii: "}"))
+    }
+
+    /// The document of an event that was just sent and is valid, for when the store cannot show it. `id` 0: not known.
+    static func compose(_ event: [UInt8], id: UInt64) -> [UInt8] {
+        var out: [UInt8] = []
+        // In bounds: the buffer is the array's own and lives for the call; the scanner's ranges lie in it.
+        unsafe event.withUnsafeBytes { bytes in
+            do throws(Fault) {
+                let fields = try unsafe EventScanner.scan(bytes, latest: Int64.max)
+                func string(_ name: String, _ field: StringField) {
+                    var text: [UInt8] = []
+                    unsafe JSON.appendUnescaped(field, of: bytes, to: &text)
+                    JSONText.appendName(name, to: &out)
+                    JSONText.appendString(text, to: &out)
+                }
+                out.append(text: id == 0 ? "{\"id\":null" : "{\"id\":\(id)")
+                out.append(text: ",\"session_id\":")
+                JSONText.appendUUID(high: fields.session.high, low: fields.session.low, to: &out)
+                out.append(text: ",\"timestamp\":")
+                JSONText.appendTime(fields.timestamp, to: &out)
+                out.append(text: ",\"data\":")
+                unsafe JSON.appendOneLine(UnsafeRawBufferPointer(rebasing: bytes[fields.dataRange]), to: &out)
+                string("name", fields.name)
+                string("category", fields.category)
+                if let eventID = fields.eventID {
+                    out.append(text: ",\"event_id\":")
+                    JSONText.appendUUID(high: eventID.high, low: eventID.low, to: &out)
+                }
+                out.append(UInt8(ascii: "}"))
+            } catch {
+                preconditionFailure("an event that was valid a moment ago")
+            }
+        }
+        return out
+    }
+}

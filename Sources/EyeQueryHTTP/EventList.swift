@@ -1,0 +1,117 @@
+// GET /events/ and GET /event_detail/N. On the loop's thread.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+
+/// Events of a snapshot that pass a filter.
+final class EventPage: PageSource {
+    private let snapshot: Snapshot
+    private let filter: EventFilter
+    private let cursor: EventCursor
+
+    init(_ snapshot: Snapshot, _ filter: EventFilter) {
+        self.snapshot = snapshot
+        self.filter = filter
+        cursor = snapshot.cursor(filter)
+    }
+
+    func step(_ row: (_ key: UInt64, _ write: (inout [UInt8]) -> Void) -> Bool) throws(SystemError) -> CursorState {
+        try cursor.step { event in row(event.id) { EventDocument.append(event, to: &$0) } }
+    }
+
+    func behind(_ key: UInt64) -> any PageSource {
+        var rest = filter
+        if filter.newestFirst { rest.idBelow = key } else { rest.idAbove = key }
+        return EventPage(snapshot, rest)
+    }
+
+    var damage: DamagedIDs { cursor.damage }
+}
+
+/// Starts lists of events.
+enum EventList {
+    /// The exchange for a list request, or the problem with its parameters.
+    static func exchange(_ call: Call, _ store: EventSource, _ time: any TimeSource) throws(ProblemError)
+        -> any Exchange
+    {
+        let query = try EventQuery(call.parameters, now: time.nowMicroseconds())
+        let snapshot: Snapshot
+        do throws(SystemError) {
+            snapshot = try store.snapshot()
+        } catch {
+            throw ProblemError(EventSource.problem(error))
+        }
+        // Pages belong to the events that were there when the first one was made.
+        let upper = query.cursor?.upper ?? snapshot.lastEventID
+        guard query.earliest <= query.latest else {
+            return ImmediateExchange(
+                Response(status: 200, fields: AnswerFields.json, body: .bytes(Array("[]\n".utf8))))
+        }
+        let parameters = call.parameters
+        return PageExchange(EventPage(snapshot, filter(query, upper: upper)), limit: query.limit) { last in
+            PageLink.next(
+                Route.events.rawValue, parameters,
+                PageCursor(upper: upper, last: last, now: query.now, fingerprint: query.fingerprint))
+        }
+    }
+
+    private static func filter(_ query: EventQuery, upper: UInt64) -> EventFilter {
+        var filter = EventFilter()
+        filter.categories = query.categories
+        filter.names = query.names
+        filter.sessions = query.sessions.map { ID128(high: $0.high, low: $0.low) }
+        filter.timestamps = query.timestamps
+        if query.earliest != Int64.min || query.latest != Int64.max {
+            filter.timestampRange = query.earliest...query.latest
+        }
+        filter.newestFirst = query.newestFirst
+        filter.idBelow = upper + 1
+        if let cursor = query.cursor {
+            if query.newestFirst { filter.idBelow = min(cursor.last, upper + 1) } else { filter.idAbove = cursor.last }
+        }
+        return filter
+    }
+}
+
+/// One event.
+final class EventDetail: BodyCollector {
+    private let store: EventSource
+    private let id: UInt64
+    private var lookup: EventLookup?
+
+    init(_ call: Call, _ store: EventSource, id: UInt64) {
+        self.store = store
+        self.id = id
+        super.init(wake: call.wake)
+    }
+
+    override func whole() {
+        do throws(SystemError) {
+            let snapshot = try store.snapshot()
+            if id == 0 || id > snapshot.lastEventID { return finish(Problem.notFound) }
+            lookup = EventLookup(id, in: snapshot)
+        } catch {
+            finish(EventSource.problem(error))
+        }
+    }
+
+    override func answer() -> Answer {
+        guard let lookup else { return super.answer() }
+        do throws(SystemError) {
+            guard try lookup.step() else { return .working }
+        } catch {
+            return .ready(EventSource.problem(error).response)
+        }
+        guard var document = lookup.document else {
+            var problem = Problem.notFound
+            if let hull = lookup.damage.hull {
+                problem.detail = "Not found: the place where it may have been is damaged."
+                problem.fields = [PageExchange.incomplete(hull)]
+            }
+            return .ready(problem.response)
+        }
+        document.append(.lineFeed)
+        return .ready(Response(status: 200, fields: AnswerFields.json, body: .bytes(document)))
+    }
+}
