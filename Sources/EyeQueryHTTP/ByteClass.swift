@@ -63,7 +63,7 @@ extension UInt8 {
     static let colon: UInt8 = 0x3A
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
     /// Whether `self[range]`, in any case of letters, is `text`, which is given in lower case.
     func matches(_ range: Range<Int>, _ text: String) -> Bool {
         guard range.count == text.utf8.count else { return false }

@@ -30,7 +30,7 @@ final class ErrorPage: PageSource {
 
     func behind(_ key: UInt64) -> any PageSource { ErrorPage(reader, before: key) }
 
-    let damage = DamagedIDs()
+    let damage: ClosedRange<UInt64>? = nil
 }
 
 /// A refused event as JSON.

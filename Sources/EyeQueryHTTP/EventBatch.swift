@@ -103,7 +103,8 @@ final class EventBatch: VerdictTaker {
         if problem.status == 503 { retryCount += 1 }
         firstProblem = firstProblem ?? problem
         guard rejected.count < HTTPLimits.listedRejectedMax else { return }
-        var json = Array("\"\(positionName)\":\(position),\"status\":\(problem.status),\"code\":\"\(problem.code)\"".utf8)
+        var json = Array(
+            "\"\(positionName)\":\(position),\"status\":\(problem.status),\"code\":\"\(problem.code)\"".utf8)
         if let detail = problem.detail {
             JSONText.appendName("detail", to: &json)
             JSONText.appendString(detail, to: &json)

@@ -26,7 +26,7 @@ final class EventPage: PageSource {
         return EventPage(snapshot, rest)
     }
 
-    var damage: DamagedIDs { cursor.damage }
+    var damage: ClosedRange<UInt64>? { cursor.damage.hull }
 }
 
 /// Starts lists of events.
@@ -105,7 +105,7 @@ final class EventDetail: BodyCollector {
         }
         guard var document = lookup.document else {
             var problem = Problem.notFound
-            if let hull = lookup.damage.hull {
+            if let hull = lookup.damage {
                 problem.detail = "Not found: the place where it may have been is damaged."
                 problem.fields = [PageExchange.incomplete(hull)]
             }

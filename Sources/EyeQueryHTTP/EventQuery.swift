@@ -108,7 +108,8 @@ struct EventQuery {
             text[text.count - zoneBytes] = UInt8(ascii: "+")
         }
         if let moment = Timestamp.parse(text.span) { return moment }
-        let formats = "YYYY-MM-DDThh:mm:ss[.uuuuuu][+HH:MM|-HH:MM|Z]\(now == nil ? "" : ", or 90s, 15m, 1h, 7d, 2w ago")"
+        let formats =
+            "YYYY-MM-DDThh:mm:ss[.uuuuuu][+HH:MM|-HH:MM|Z]\(now == nil ? "" : ", or 90s, 15m, 1h, 7d, 2w ago")"
         problem.add(
             parameter.name, "Datetime has wrong format. Use one of these formats instead: \(formats).")
         return nil

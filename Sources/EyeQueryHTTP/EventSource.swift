@@ -62,5 +62,5 @@ final class EventLookup {
     }
 
     /// Ids that damage may have withheld.
-    var damage: DamagedIDs { cursor.damage }
+    var damage: ClosedRange<UInt64>? { cursor.damage.hull }
 }

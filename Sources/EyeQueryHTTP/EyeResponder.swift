@@ -108,12 +108,16 @@ final class EyeResponder: Responder {
         case .healthy: return ImmediateExchange(StatusEndpoints.healthy())
         case .ready: return ImmediateExchange(ready())
         case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }
-        case .events where isRead: return list { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
-        case .sessions where isRead: return list { () throws(ProblemError) in try SessionList.exchange(call, self.store) }
+        case .events where isRead:
+            return list { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
+        case .sessions where isRead:
+            return list { () throws(ProblemError) in try SessionList.exchange(call, self.store) }
         case .errors: return list { () throws(ProblemError) in try ErrorList.exchange(call, self.store) }
         case .login, .sessions, .events, .eventDetail, .errorDetail: break
         }
-        if let unknown = call.parameters.firstUnknown([]) { return refuse(Problem.unknownParameter(unknown, known: [])) }
+        if let unknown = call.parameters.firstUnknown([]) {
+            return refuse(Problem.unknownParameter(unknown, known: []))
+        }
         switch call.route {
         case .login: return LoginExchange(call, desk: logins)
         case .sessions:

@@ -30,9 +30,13 @@ final class HTTPMetrics {
         }
         one("eye_http_connections", "gauge", "Connections now.", UInt64(loop.connectionCount))
         one("eye_http_connections_total", "counter", "Connections accepted.", loop.acceptedCount)
-        one("eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.", loop.turnedAwayCount)
+        one(
+            "eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.",
+            loop.turnedAwayCount)
         one("eye_http_login_failures_total", "counter", "Logins with a wrong user name or password.", failedLogins)
-        one("eye_http_writes_waiting", "gauge", "Lines sent to the ingest side and not answered yet.", UInt64(waitingWrites))
+        one(
+            "eye_http_writes_waiting", "gauge", "Lines sent to the ingest side and not answered yet.",
+            UInt64(waitingWrites))
         one("eye_ingest_up", "gauge", "1 when the ingest side answers, 0 when it does not.", isIngestUp ? 1 : 0)
     }
 

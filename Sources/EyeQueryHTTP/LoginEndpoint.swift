@@ -27,7 +27,8 @@ final class LoginDesk {
     func begin(_ exchange: LoginExchange, user: String, password: [UInt8], address: String) {
         let now = time.monotonicNanoseconds() / 1_000_000
         guard hasher.hasRoom else {
-            return exchange.finish(Problem.unavailable("overloaded", "Too many logins at a time; try again in a moment."))
+            return exchange.finish(
+                Problem.unavailable("overloaded", "Too many logins at a time; try again in a moment."))
         }
         if let seconds = limiter.begin(user: user, address: address, now: now) {
             var problem = Problem(
@@ -38,7 +39,8 @@ final class LoginDesk {
         nextTicket += 1
         guard hasher.submit(ticket: nextTicket, user: user, password: password) else {
             limiter.giveBack(user: user, address: address)
-            return exchange.finish(Problem.unavailable("overloaded", "Too many logins at a time; try again in a moment."))
+            return exchange.finish(
+                Problem.unavailable("overloaded", "Too many logins at a time; try again in a moment."))
         }
         exchange.user = user
         exchange.address = address
@@ -114,7 +116,8 @@ final class LoginExchange: BodyCollector {
             do throws(QueryParameters.Fault) {
                 let form = try QueryParameters(parsing: body[...])
                 user = LoginExchange.take(form.values("username").first.map { .text($0.value) }, "username", &problem)
-                password = LoginExchange.take(form.values("password").first.map { .text($0.value) }, "password", &problem)
+                password = LoginExchange.take(
+                    form.values("password").first.map { .text($0.value) }, "password", &problem)
             } catch {
                 return finish(Problem(400, "bad-request", "The form cannot be read."))
             }

@@ -47,7 +47,8 @@ struct LoginLimiter {
         }
         if windows.count >= HTTPLimits.loginEntriesMax && windows[key] == nil {
             windows = windows.filter { now - $0.value.start < HTTPLimits.loginWindowMilliseconds }
-            if windows.count >= HTTPLimits.loginEntriesMax, let oldest = windows.min(by: { $0.value.start < $1.value.start })
+            if windows.count >= HTTPLimits.loginEntriesMax,
+                let oldest = windows.min(by: { $0.value.start < $1.value.start })
             {
                 windows[oldest.key] = nil
             }

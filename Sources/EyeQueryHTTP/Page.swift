@@ -12,7 +12,7 @@ protocol PageSource: AnyObject {
     /// The same list behind `key`.
     func behind(_ key: UInt64) -> any PageSource
     /// Ids that damage may have withheld from it.
-    var damage: DamagedIDs { get }
+    var damage: ClosedRange<UInt64>? { get }
 }
 
 /// An exchange that answers with a page.
@@ -66,7 +66,7 @@ final class PageExchange: Exchange {
         }
         var fields = AnswerFields.json
         if hasMore { fields.append(link(last)) }
-        if let hull = source.damage.hull { fields.append(PageExchange.incomplete(hull)) }
+        if let hull = source.damage { fields.append(PageExchange.incomplete(hull)) }
         if written == count {
             buffer.append(text: "]\n")
             return .ready(Response(status: 200, fields: fields, body: .bytes(buffer)))
@@ -126,7 +126,7 @@ final class PageRest: BodyProducer {
         return .end
     }
 
-    func trailers() -> [ResponseField] { source.damage.hull.map { [PageExchange.incomplete($0)] } ?? [] }
+    func trailers() -> [ResponseField] { source.damage.map { [PageExchange.incomplete($0)] } ?? [] }
 
     func cancel() { left = 0 }
 }

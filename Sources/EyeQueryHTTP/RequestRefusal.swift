@@ -91,7 +91,8 @@ public enum RequestRefusal: UInt8, Error, CaseIterable, Sendable {
         case .requestLine: "The request line is not 'METHOD target HTTP/1.1' with single spaces."
         case .lineEnding: "A line must end in CR LF, and CR may stand nowhere else."
         case .target: "The request target is not valid: percent-encode every byte that a URI does not allow (RFC 3986)."
-        case .percentEncoding: "The request target holds a percent-encoding that is broken, no UTF-8, or a control character."
+        case .percentEncoding:
+            "The request target holds a percent-encoding that is broken, no UTF-8, or a control character."
         case .versionSyntax: "The request line must end in HTTP/1.1 or HTTP/1.0."
         case .version: "Only HTTP/1.1 and HTTP/1.0 are spoken here."
         case .method: "This method is not implemented here."

@@ -27,7 +27,7 @@ final class SessionPage: PageSource {
 
     func behind(_ key: UInt64) -> any PageSource { SessionPage(snapshot, before: key) }
 
-    var damage: DamagedIDs { cursor.damage }
+    var damage: ClosedRange<UInt64>? { cursor.damage.hull }
 }
 
 /// Starts lists of sessions.

@@ -14,7 +14,10 @@ enum StatusEndpoints {
 
                 """)
         let lines = [
-            ("POST /api-token-auth/", "user name and password for a token: {\\\"username\\\":\\\"admin\\\",\\\"password\\\":\\\"…\\\"}"),
+            (
+                "POST /api-token-auth/",
+                "user name and password for a token: {\\\"username\\\":\\\"admin\\\",\\\"password\\\":\\\"…\\\"}"
+            ),
             ("POST /sessions/", "a new session"),
             ("GET /sessions/", "sessions, newest first"),
             ("POST /events/", "one event, an array of events, or one event a line (application/x-ndjson)"),

@@ -72,7 +72,9 @@ func play(_ pieces: [[UInt8]]) -> [String] {
     }
 
     @Test func thereAreEnoughSmugglingPairs() {
-        let pairs = Vector.load("smuggling").filter { $0.bytes.suffix(Vector.marked.count).elementsEqual(Vector.marked) }
+        let pairs = Vector.load("smuggling").filter {
+            $0.bytes.suffix(Vector.marked.count).elementsEqual(Vector.marked)
+        }
         #expect(pairs.count >= 60)
     }
 

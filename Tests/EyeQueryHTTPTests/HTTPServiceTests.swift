@@ -1,0 +1,189 @@
+// The service as a process sees it: the ingest side that comes and goes, limits, draining, slow and gone clients.
+
+import EyeSystem
+import EyeWire
+import Foundation
+import Testing
+
+@testable import EyeQueryHTTP
+
+private let event =
+    #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"2021-01-01T00:00:00Z"}"#
+
+@Suite struct HTTPServiceTests {
+    @Test func withoutIngestReadsGoOn() throws {
+        let service = try ServiceFixture(ingest: false)
+        for (target, body) in [("/events/", event), ("/events/", "[\(event)]"), ("/sessions/", nil)] {
+            let answer = try service.call("POST", target, token: service.both, body)
+            #expect(answer.status == 503)
+            #expect(answer.object["code"] as? String == "no-ingest")
+            #expect(answer["retry-after"] != nil)
+        }
+        let lines = try service.call("POST", "/events/", token: service.both, type: "application/x-ndjson", event)
+        #expect(lines.status == 503)
+        #expect(try service.call("GET", "/events/", token: service.both).text == "[]\n")
+        #expect(try service.call("GET", "/sessions/", token: service.both).text == "[]\n")
+        #expect(try service.call("GET", "/errors/", token: service.both).text == "[]\n")
+        #expect(try service.call("GET", "/-/healthy").status == 200)
+        let ready = try service.call("GET", "/-/ready")
+        #expect(ready.status == 503)
+        #expect((ready.object["reasons"] as? [String])?.contains { $0.hasPrefix("no-ingest") } == true)
+        #expect(try service.call("GET", "/metrics").text.contains("\neye_ingest_up 0\n"))
+        // It comes, goes, and comes back.
+        for _ in 0..<2 {
+            try service.startIngest()
+            try ServiceFixture.wait("ready") { try service.call("GET", "/-/ready").status == 200 }
+            #expect(try service.call("POST", "/events/", token: service.both, event).status == 201)
+            service.stopIngest()
+            try ServiceFixture.wait("not ready") { try service.call("GET", "/-/ready").status == 503 }
+        }
+        #expect(try service.call("GET", "/events/", token: service.both).ids == [2, 1])
+    }
+
+    @Test func refusalsOfTheIngestSide() throws {
+        let service = try ServiceFixture()
+        for (reject, status) in [
+            (Reject.storageFull, 503), (.overloaded, 503), (.draining, 503), (.io, 503), (.forbidden, 403),
+        ] {
+            service.ingest?.manners.withLock { $0.refusal = reject }
+            let answer = try service.call("POST", "/events/", token: service.both, event)
+            #expect(answer.status == status)
+            #expect(answer.object["code"] as? String == "\(reject.code)")
+            #expect((answer["retry-after"] != nil) == (status == 503))
+        }
+        service.ingest?.manners.withLock {
+            $0.refusal = nil
+            $0.hangsUp = true
+        }
+        let lost = try service.call("POST", "/events/", token: service.both, event)
+        #expect(lost.status == 503)
+        #expect(lost.object["code"] as? String == "no-ingest")
+    }
+
+    @Test func metricsAreWellFormed() throws {
+        let service = try ServiceFixture()
+        _ = try service.call("GET", "/events/", token: service.reader)
+        let answer = try service.call("GET", "/metrics")
+        #expect(answer["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(answer.text.contains("\neye_ingest_up 1\n"))
+        #expect(answer.text.contains("\neye_fake 1\n"))
+        #expect(answer.text.contains("eye_http_requests_total{route=\"events\"} 1\n"))
+        for line in answer.text.split(separator: "\n") where !line.hasPrefix("#") {
+            let words = line.split(separator: " ")
+            #expect(words.count == 2 && Double(words[1]) != nil, "\(line)")
+        }
+    }
+
+    @Test func theIndexIsForPeople() throws {
+        let service = try ServiceFixture(ingest: false)
+        let index = try service.call("GET", "/")
+        #expect(index.status == 200)
+        #expect((index.object["endpoints"] as? [String: String])?.count == 11)
+        #expect(try service.call("HEAD", "/")["content-length"] == "\(index.body.count)")
+    }
+
+    @Test func protocolRefusalsAreProblems() throws {
+        let service = try ServiceFixture(ingest: false)
+        for (request, status) in [
+            ("GET / HTTP/2.0\r\n\r\n", 505), ("GET / HTTP/1.1\r\n\r\n", 400), ("\u{16}\u{3}\u{1}", 400),
+            ("GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\n\r\n", 414),
+            (
+                "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
+                413
+            ),
+            (
+                "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/x-ndjson\r\nContent-Length: 67108865\r\n\r\n",
+                413
+            ),
+        ] {
+            let client = try service.client()
+            try client.send(request)
+            let answer = try client.answer()
+            #expect(answer.status == status)
+            #expect(answer.object["status"] as? Int == status)
+            #expect(answer["connection"] == "close")
+            #expect(client.isEnded())
+        }
+    }
+
+    @Test func aClientThatOnlySendsGetsItsAnswerToo() throws {
+        // As `printf … | nc -N` does.
+        let service = try ServiceFixture()
+        let client = try service.client()
+        try client.send(
+            "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/json\r\nContent-Length: \(event.utf8.count)\r\n\r\n\(event)"
+        )
+        client.endSending()
+        #expect(try client.answer().status == 201)
+        #expect(client.isEnded())
+    }
+
+    @Test func connectionsOverTheLimitAre503() throws {
+        let service = try ServiceFixture(ingest: false, connectionsMax: 2)
+        // Two that are inside a request: nobody is idle.
+        let first = try service.client()
+        let second = try service.client()
+        try first.send("GET / HTTP/1.1\r\nHo")
+        try second.send("GET / HTTP/1.1\r\nHo")
+        try ServiceFixture.wait("503") {
+            let third = try service.client()
+            let answer = try third.answer()
+            #expect(answer["retry-after"] != nil)
+            return answer.status == 503
+        }
+        try first.send("st: a\r\n\r\n")
+        #expect(try first.answer().status == 200)
+        // The first is idle now: it makes room.
+        let fourth = try service.client()
+        try fourth.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(try fourth.answer().status == 200)
+        #expect(first.isEnded())
+    }
+
+    @Test func manyConnectionsAtATime() throws {
+        let service = try ServiceFixture(ingest: false)
+        let clients = try (0..<200).map { _ in try service.client() }
+        for round in 0..<5 {
+            for client in clients { try client.send("GET /-/healthy?\(round) HTTP/1.1\r\nHost: a\r\n\r\n") }
+            for client in clients { #expect(try client.answer().status == 200) }
+        }
+    }
+
+    @Test func stopFinishesWhatIsBeingAnswered() throws {
+        let service = try ServiceFixture()
+        service.ingest?.manners.withLock { $0.isSilent = true }
+        let idle = try service.client()
+        try idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(try idle.answer().status == 200)
+        let client = try service.client()
+        try client.send(
+            "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/json\r\nContent-Length: \(event.utf8.count)\r\n\r\n\(event)"
+        )
+        try ServiceFixture.wait("the write under way") {
+            try service.call("GET", "/-/healthy").status == 200
+        }
+        let address = try #require(service.service.address)
+        let stopping = DispatchGroup()
+        let under = service.service
+        DispatchQueue.global().async(group: stopping) { under.stop() }
+        #expect(idle.isEnded())
+        service.ingest?.manners.withLock { $0.isSilent = false }
+        #expect(try client.answer().status == 201)
+        stopping.wait()
+        #expect(throws: (any Error).self) { _ = try Socket.connect(address) }
+    }
+
+    @Test func aSlowReaderDoesNotHoldOthersUp() throws {
+        let service = try ServiceFixture()
+        let big = event.replacing("{\"a\":1}", with: "{\"a\":\"\(String(repeating: "x", count: 60_000))\"}")
+        let body = Array(repeating: big, count: 100).joined(separator: "\n")
+        #expect(
+            try service.call("POST", "/events/", token: service.both, type: "application/x-ndjson", body).status == 201)
+        // Asks for 6 MB, reads nothing, and goes.
+        let slow = try service.client()
+        try slow.send("GET /events/?limit=100 HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.both)\r\n\r\n")
+        for _ in 0..<20 { #expect(try service.call("GET", "/event_detail/1", token: service.both).status == 200) }
+        let answer = try slow.answer()
+        #expect(answer.array.count == 100)
+    }
+}
