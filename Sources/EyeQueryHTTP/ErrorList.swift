@@ -3,6 +3,7 @@
 
 import EyeStore
 import EyeSystem
+import EyeWire
 
 /// Refused events, newest first.
 final class ErrorPage: PageSource {
@@ -46,22 +47,13 @@ enum ErrorDocument {
         }
         out.append(text: ",\"created_at\":")
         JSONText.appendTime(sample.received, to: &out)
-        out.append(text: ",\"transport\":\"\(transport(sample.transport))\",\"source\":")
+        out.append(text: ",\"transport\":\"")
+        out.append(Transport(rawValue: sample.transport)?.label ?? "unknown")
+        out.append(text: "\",\"source\":")
         JSONText.appendString(sample.source, to: &out)
         out.append(text: ",\"token_id\":")
         if sample.token == 0 { out.append(text: "null") } else { out.append(decimal: sample.token) }
         out.append(UInt8(ascii: "}"))
-    }
-
-    /// The word for the store's transport number, which the ingest side gives.
-    static func transport(_ number: UInt8) -> String {
-        switch number {
-        case 0: "tcp"
-        case 1: "unix"
-        case 2: "http"
-        case 3: "udp"
-        default: "unknown"
-        }
     }
 }
 

@@ -105,6 +105,13 @@ public final class HTTPConnection {
         return false
     }
 
+    /// May be closed to make room for another client: kept alive without a request, or silent since it connected a while
+    /// ago.
+    public func isEvictable(now: UInt64) -> Bool {
+        guard isIdle else { return false }
+        return hasServed || now > phaseStart && (now - phaseStart) / 1_000_000 >= HTTPLimits.silentMilliseconds
+    }
+
     // MARK: What the owner does
 
     /// Takes bytes from the socket. Only while `wantsInput`.

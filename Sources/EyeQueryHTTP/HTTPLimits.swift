@@ -36,6 +36,8 @@ public enum HTTPLimits {
     public static let headMilliseconds: UInt64 = 10_000
     /// A kept connection without a request is closed after this.
     public static let idleMilliseconds: UInt64 = 60_000
+    /// A connection that has sent nothing may be closed after this when the service is full.
+    public static let silentMilliseconds: UInt64 = 1000
     /// Bodies arrive, and answers are taken, at this rate at least…
     public static let rateBytesPerSecond = 500
     /// … measured over periods this long; else 408, or for an answer that is not taken the end of the connection.

@@ -141,7 +141,7 @@ public final class HTTPLoop: @unchecked Sendable {
                 guard let (number, peer) = try Socket.accept(listener.number) else { return }
                 let descriptor = Descriptor(owning: number)
                 acceptedCount += 1
-                let hasRoom = clients.count < connectionsMax || evictIdle()
+                let hasRoom = clients.count < connectionsMax || evict(now)
                 if !hasRoom {
                     turnedAwayCount += 1
                     // A few more are told so; beyond them there is nothing but to hang up.
@@ -184,10 +184,10 @@ public final class HTTPLoop: @unchecked Sendable {
     private static let turnedAwayMax = 64
 
     /// Closes one connection that is between requests, to make room for a new one.
-    private func evictIdle() -> Bool {
-        guard let idle = clients.values.first(where: { $0.connection.isIdle && $0.lingersUntil == nil }) else {
-            return false
-        }
+    private func evict(_ now: UInt64) -> Bool {
+        guard
+            let idle = clients.values.first(where: { $0.connection.isEvictable(now: now) && $0.lingersUntil == nil })
+        else { return false }
         drop(idle)
         return true
     }

@@ -163,7 +163,8 @@ final class FakeIngest: @unchecked Sendable {
         case .reject(let report):
             let sample = RejectedSample(
                 received: time.nowMicroseconds(), code: Array(report.reject.code.description.utf8),
-                message: report.message, transport: 2, source: report.source, token: report.tokenID ?? 0,
+                message: report.message, transport: EyeWire.Transport.http.rawValue, source: report.source,
+                token: report.tokenID ?? 0,
                 line: report.data)
             _ = frame.appendRejected(sample)
             _ = try? rejected.commit([frame])
