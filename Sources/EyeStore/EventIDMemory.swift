@@ -1,4 +1,5 @@
-// Fills the event_id window at start: from the last segment (just read by recovery) and the indexes of the newest closed ones.
+// Fills the event_id window at start: from the segments that recovery has just read and from the indexes of the newest closed ones, back to
+// a million ids or 24 hours. Bounded in work, so that a start is quick whatever the store's size: what could not be looked at is said.
 // Used once, before the appender starts.
 
 import EyeSystem
@@ -7,6 +8,7 @@ import EyeSystem
 struct EventIDMemory {
     let disk: any Disk
     let folder: String
+    private let cache = BlockCache(bytesMax: 1 << 20)
 
     init(_ disk: any Disk, folder: String) {
         self.disk = disk
@@ -15,12 +17,58 @@ struct EventIDMemory {
 
     /// Returns whether the window is complete again.
     func fill(_ window: EventIDWindow, recovered: RecoveredLog, now: Int64) throws(SystemError) -> Bool {
-        for found in recovered.findings.reversed() {
-            for seen in found.eventIDs where window.find(seen.key) == nil {
+        // Newest segment first; inside each, oldest first.
+        var lists: [[SeenEventID]] = recovered.findings.map(\.eventIDs)
+        var count = lists.reduce(0) { $0 + $1.count }
+        var isComplete = true
+        var scanLeft = StoreLimits.startScanBytesMax
+        var looksLeft = StoreLimits.startIndexesMax
+        let oldestRead = recovered.findings.last?.base ?? 0
+        let closed = recovered.segments.filter { $0 < oldestRead }
+        for (index, base) in closed.enumerated().reversed() {
+            if count >= StoreLimits.eventIDWindowCount { break }
+            looksLeft -= 1
+            guard looksLeft >= 0 else {
+                isComplete = false
+                break
+            }
+            if let known = try fromIndex(base, now: now) {
+                lists.append(known.ids)
+                count += known.ids.count
+                if now &- known.newestReceived > StoreLimits.eventIDWindowMicroseconds { break }
+                continue
+            }
+            let next = index + 1 < closed.count ? closed[index + 1] : oldestRead
+            let found = try SegmentReading(disk, log: folder + "/log").read(base, durable: Int64.max, next: next)
+            lists.append(found.eventIDs)
+            count += found.eventIDs.count
+            scanLeft -= found.fileBytes
+            if scanLeft <= 0 && index > 0 {
+                isComplete = false
+                break
+            }
+        }
+        for list in lists.reversed() {
+            for seen in list where window.find(seen.key) == nil {
                 window.add(seen.key, id: seen.id, received: seen.received)
             }
         }
         window.trim(now: now)
-        return true
+        return isComplete
+    }
+
+    /// What the index of a segment tells; nil: there is none, or it is damaged.
+    private func fromIndex(_ base: UInt64, now: Int64) throws(SystemError) -> (ids: [SeenEventID], newestReceived: Int64)? {
+        let path = folder + "/index/" + SegmentFolder.name(base, ".idx")
+        guard let file = try IndexFile.open(disk, path: path, base: base, cache: cache) else { return nil }
+        var ids: [SeenEventID] = []
+        ids.reserveCapacity(file.eventIDCount)
+        do throws(IndexFault) {
+            for index in 0..<file.eventIDCount { ids.append(try file.eventID(index)) }
+        } catch {
+            return nil
+        }
+        // A segment without events has nothing to say about time.
+        return (ids, file.rows > 0 ? file.newestReceived : now)
     }
 }

@@ -130,7 +130,7 @@ struct LogRecovery {
         var salts = SaltSource(seed: options.randomSeed)
         let now = time.nowMicroseconds()
         try removeLeftovers()
-        if bases.isEmpty { try synchronizeFolders() }
+        try synchronizeFolders()
 
         var findings: [SegmentFindings] = []
         for (index, base) in bases.enumerated().reversed() {
@@ -283,8 +283,10 @@ struct LogRecovery {
         for name in try disk.list(log) where name.hasSuffix(".new") { try disk.remove(log + "/" + name) }
     }
 
-    /// A new store's own place must be durable too.
+    /// A life that was killed between a rename and the folder's sync left names that only the cache knows: nothing is appended to a
+    /// segment before its name is durable. A new store's own place must be durable too.
     private func synchronizeFolders() throws(SystemError) {
+        try disk.synchronizeDirectory(log)
         try disk.synchronizeDirectory(folder)
         var parent = folder
         while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() }

@@ -28,6 +28,8 @@ public enum StoreLimits {
     public static let eventIDWindowMicroseconds: Int64 = 86_400_000_000
     /// Bytes of segments without an index that a start may read to rebuild the event_id window.
     public static let startScanBytesMax: Int64 = 256 << 20
+    /// Indexes that a start may look at for it.
+    public static let startIndexesMax = 4096
     /// Bytes of the line kept in a rejected sample.
     public static let rejectedLineBytesMax = 4096
     /// Bytes of a rejected sample's message.
