@@ -202,16 +202,20 @@ public final class EventCursor {
             var end = neighbour
             if end == nil { end = try numberBehind(current) }
             if let end, next > 0, next < end { noteLost(base, next, end, .missingBytes) }
-            if current == 0 && base == 1 { noteLost(base, 1, first > 0 ? first : end ?? 1, .missingBytes) }
+            if current == 0 { noteLost(base, try firstKept(), first > 0 ? first : end ?? 1, .missingBytes) }
             neighbour = first > 0 ? first : end
         } else {
-            let start = neighbour ?? (current == 0 && base == 1 ? 1 : nil)
+            let start = current == 0 ? try firstKept() : neighbour
             if let start, first > start { noteLost(base, start, first, .missingSegment) }
             neighbour = next > 0 ? next : start
             if current == snapshot.bases.count - 1, let from = neighbour, let end = snapshot.nextEventID {
                 noteLost(base, from, end, .missingBytes)
             }
         }
+    }
+
+    private func firstKept() throws(IndexFault) -> UInt64 {
+        try io { () throws(SystemError) in try snapshot.firstKeptEventID() }
     }
 
     /// The first event id behind segment `index`, by the next one's header or the durable position; nil: not known.

@@ -58,7 +58,9 @@ struct EventIDMemory {
     }
 
     /// What the index of a segment tells; nil: there is none, or it is damaged.
-    private func fromIndex(_ base: UInt64, now: Int64) throws(SystemError) -> (ids: [SeenEventID], newestReceived: Int64)? {
+    private func fromIndex(_ base: UInt64, now: Int64) throws(SystemError) -> (
+        ids: [SeenEventID], newestReceived: Int64
+    )? {
         let path = folder + "/index/" + SegmentFolder.name(base, ".idx")
         guard let file = try IndexFile.open(disk, path: path, base: base, cache: cache) else { return nil }
         var ids: [SeenEventID] = []

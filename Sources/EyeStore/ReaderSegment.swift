@@ -50,6 +50,12 @@ final class ReaderSegment {
         return header?.firstEventID
     }
 
+    /// Events below this id are gone by retention, as far as this segment knows; nil: the header is damaged.
+    func firstKeptEventID() throws(SystemError) -> UInt64? {
+        _ = try firstEventID()
+        return header?.firstKeptEventID
+    }
+
     /// An index that covers the segment up to `durable` bytes (nil: closed, all of it, up to sequence `next`); nil: work is left, call
     /// again. Does about one frame's work.
     func prepare(durable: Int64?, next: UInt64?) throws(SystemError) -> (any SegmentIndex)? {

@@ -14,6 +14,8 @@ struct SegmentHeader {
     var salt: UInt32
     /// The last commit before this segment.
     var commit: UInt64
+    /// Events below this id are gone by retention, not by damage; 1: none are.
+    var firstKeptEventID: UInt64 = 1
     var crc: UInt32 = 0
     var version = FormatVersion.current
 
@@ -27,6 +29,7 @@ struct SegmentHeader {
         unsafe pointer.put(created, 24)
         unsafe pointer.put(salt, 32)
         unsafe pointer.put(commit, 40)
+        unsafe pointer.put(firstKeptEventID, 48)
         let crc = unsafe Checksum.crc32c(UnsafeRawBufferPointer(start: pointer, count: 60))
         unsafe pointer.put(crc, 60)
         return crc
@@ -40,8 +43,9 @@ struct SegmentHeader {
         let highest = UInt64.max >> 1
         let header = unsafe SegmentHeader(
             base: bytes.u64(8), firstEventID: bytes.u64(16), created: bytes.i64(24), salt: bytes.u32(32),
-            commit: bytes.u64(40), crc: crc, version: Int(bytes.u16(4)))
-        return header.base < highest && header.firstEventID < highest && header.commit < highest ? header : nil
+            commit: bytes.u64(40), firstKeptEventID: bytes.u64(48), crc: crc, version: Int(bytes.u16(4)))
+        return header.base < highest && header.firstEventID < highest && header.commit < highest
+            && header.firstKeptEventID < highest ? header : nil
     }
 
     /// Reads the header of an open segment; nil: damaged or too short.

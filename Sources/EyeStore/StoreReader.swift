@@ -150,6 +150,18 @@ public struct Snapshot {
         }
     }
 
+    /// Events below this id are gone by retention: the newest segment that can say so says.
+    func firstKeptEventID() throws(SystemError) -> UInt64 {
+        for base in bases.reversed() {
+            do throws(SystemError) {
+                if let kept = try reader.segment(base).firstKeptEventID() { return kept }
+            } catch {
+                if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            }
+        }
+        return 1
+    }
+
     /// The index of the last segment that begins at or before event `id`; 0 if there is none. Headers that cannot be read say nothing:
     /// then an older segment.
     func locate(_ id: UInt64) throws(SystemError) -> Int {
