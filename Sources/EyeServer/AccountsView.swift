@@ -9,13 +9,21 @@ final class AccountsView: Sendable {
     private let book: Mutex<AccountBook>
     private let version = Atomic<UInt64>(1)
 
-    init(_ book: AccountBook) { self.book = Mutex(book) }
+    private let file: AccountFile
+
+    init(_ book: AccountBook, file: AccountFile) {
+        self.book = Mutex(book)
+        self.file = file
+    }
 
     /// Changes with every replaced book; never 0.
     var currentVersion: UInt64 { version.load(ordering: .acquiring) }
     var current: AccountBook { book.withLock { $0 } }
 
-    func replace(_ newer: AccountBook) {
+    /// Looks at the file and replaces the book if it has changed: one stat(2) if it has not. Housekeeping does so all the time, a loop
+    /// when the HTTP service shows it a token that the book does not know yet.
+    func look() throws(AccountError) {
+        guard let newer = try file.refresh() else { return }
         book.withLock { $0 = newer }
         version.add(1, ordering: .releasing)
     }

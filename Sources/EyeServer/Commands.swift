@@ -130,7 +130,7 @@ extension IngestLoop {
         connection.line += 1
         let number = connection.line
         // In bounds: the parser's range lies in the line.
-        let entry = unsafe find(UnsafeRawBufferPointer(rebasing: line[token]))
+        let entry = unsafe find(UnsafeRawBufferPointer(rebasing: line[token]), looksAgain: true)
         guard let entry, entry.scopes.contains(.ingest) else {
             unsafe answerError(connection, line: number, Fault(entry == nil ? .badToken : .forbidden), line)
             return

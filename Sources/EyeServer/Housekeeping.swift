@@ -9,7 +9,6 @@ final class Housekeeping: @unchecked Sendable {
     private let disk: any Disk
     private let options: IngestOptions
     private let writer: StoreWriter
-    private let accountFile: AccountFile
     private let accounts: AccountsView
     private let samples: SampleQueue
     private let tokenUse: TokenUseNotes
@@ -27,13 +26,12 @@ final class Housekeeping: @unchecked Sendable {
     private static let indexLookMilliseconds: Int32 = 500
 
     init(
-        disk: any Disk, options: IngestOptions, writer: StoreWriter, accountFile: AccountFile, accounts: AccountsView,
+        disk: any Disk, options: IngestOptions, writer: StoreWriter, accounts: AccountsView,
         samples: SampleQueue, tokenUse: TokenUseNotes, rejected: RejectedLog, time: any TimeSource, log: Log
     ) throws(SystemError) {
         self.disk = disk
         self.options = options
         self.writer = writer
-        self.accountFile = accountFile
         self.accounts = accounts
         self.samples = samples
         self.tokenUse = tokenUse
@@ -114,7 +112,7 @@ final class Housekeeping: @unchecked Sendable {
 
     private func lookAtAccounts() {
         do throws(AccountError) {
-            if let newer = try accountFile.refresh() { accounts.replace(newer) }
+            try accounts.look()
         } catch {
             log.error("the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
         }

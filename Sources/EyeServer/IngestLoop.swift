@@ -182,6 +182,19 @@ final class IngestLoop: @unchecked Sendable {
         book = context.accounts.current
     }
 
+    /// Looks at the accounts file now; true if that made a difference.
+    func lookAtAccountFile() -> Bool {
+        let before = bookVersion
+        do throws(AccountError) {
+            try context.accounts.look()
+        } catch {
+            context.log.error(
+                "the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
+        }
+        lookAtAccounts()
+        return bookVersion != before
+    }
+
     private func dispatch(_ token: UInt64, _ readiness: Readiness) {
         switch token {
         case IngestLoop.wakeToken: wake.clear()

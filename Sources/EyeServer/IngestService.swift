@@ -72,9 +72,9 @@ public final class IngestService {
         do throws(AccountError) {
             // Looks first, so that a change between the two is seen by the next look.
             if let book = try accountFile.refresh() {
-                accounts = AccountsView(book)
+                accounts = AccountsView(book, file: accountFile)
             } else {
-                accounts = AccountsView(try accountFile.load())
+                accounts = AccountsView(try accountFile.load(), file: accountFile)
             }
         } catch {
             throw .accounts(error)
@@ -93,7 +93,7 @@ public final class IngestService {
                 metrics: { metrics.text() })
             let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
             housekeeping = try Housekeeping(
-                disk: disk, options: options, writer: writer, accountFile: accountFile, accounts: accounts,
+                disk: disk, options: options, writer: writer, accounts: accounts,
                 samples: samples, tokenUse: tokenUse, rejected: rejected, time: time, log: log)
             udpAddress = try IngestService.tryDatagrams(options)
             var made: [IngestLoop] = []

@@ -62,17 +62,21 @@ extension IngestLoop {
 
     /// Looks up a token that the connection did not have a line ago; nil if it may write events.
     func present(_ connection: Connection, _ token: UnsafeRawBufferPointer) -> Reject? {
-        guard let entry = unsafe find(token) else { return .badToken }
+        guard let entry = unsafe find(token, looksAgain: connection.isControl) else { return .badToken }
         guard entry.scopes.contains(.ingest) else { return .forbidden }
         if connection.client != nil && entry.id != connection.helloToken { return .forbidden }
         unsafe connection.token.remember(token, entry, version: bookVersion)
         return nil
     }
 
-    /// The usable token with this secret.
-    func find(_ token: UnsafeRawBufferPointer) -> TokenEntry? {
+    /// The usable token with this secret. `looksAgain`: before it is called unknown the accounts file is looked at: the
+    /// HTTP service knows it already, from a login a moment ago.
+    func find(_ token: UnsafeRawBufferPointer, looksAgain: Bool = false) -> TokenEntry? {
         guard token.count <= WireLimits.tokenBytesMax, token.count > 0 else { return nil }
-        guard let entry = unsafe book.token(matching: token, now: now) else { return nil }
+        guard let entry = unsafe book.token(matching: token, now: now) else {
+            guard looksAgain, lookAtAccountFile() else { return nil }
+            return unsafe find(token)
+        }
         context.tokenUse.record(entry.id, at: now)
         return entry
     }
