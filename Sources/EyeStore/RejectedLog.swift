@@ -114,6 +114,9 @@ public final class RejectedLog {
         return outcome
     }
 
+    /// `commit` of a whole array.
+    public func commit(_ frames: [Frame]) throws(SystemError) -> CommitOutcome { try commit(frames[...]) }
+
     /// A clean stop.
     public func close() throws(SystemError) { try log.close() }
 
