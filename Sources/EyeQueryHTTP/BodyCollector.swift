@@ -1,20 +1,43 @@
 // An exchange that needs its whole body (at most `HTTPLimits.bodyBytesMax`) before it can answer. Base of the endpoints that
 // read one JSON document; on the loop's thread.
 
+/// What the bodies under way may have together.
+final class BodyBudget {
+    private var used = 0
+
+    func take(_ bytes: Int) -> Bool {
+        guard used + bytes <= HTTPLimits.bodiesBytesMax else { return false }
+        used += bytes
+        return true
+    }
+
+    func give(_ bytes: Int) { used -= bytes }
+}
+
 /// Collects a body, then answers.
 class BodyCollector: Exchange {
     private(set) var body: [UInt8] = []
     private var response: Response?
     private let wake: () -> Void
+    private let budget: BodyBudget
+    private var taken = 0
     private(set) var isCancelled = false
 
-    init(wake: @escaping () -> Void) { self.wake = wake }
+    init(_ call: Call) {
+        wake = call.wake
+        budget = call.budget
+    }
+
+    deinit { budget.give(taken) }
 
     var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
     var wantsBody: Bool { response == nil }
 
     func receive(_ bytes: Span<UInt8>) {
-        body.reserveCapacity(body.count + bytes.count)
+        guard budget.take(bytes.count) else {
+            return finish(Problem.unavailable("overloaded", "Too many bodies at a time; try again in a moment."))
+        }
+        taken += bytes.count
         for index in bytes.indices { body.append(bytes[index]) }
     }
 

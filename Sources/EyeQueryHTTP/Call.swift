@@ -12,6 +12,7 @@ struct Call {
     var peer: Peer
     /// Nil on routes for everybody.
     var caller: Caller?
+    var budget: BodyBudget
     /// Asks the connection to ask the exchange again.
     var wake: () -> Void
 }

@@ -109,7 +109,6 @@ final class ControlChannel: LoopSource {
         }
         waiting.append(Waiting(taker: taker, tag: tag, since: time.monotonicNanoseconds()))
         output.append(contentsOf: line)
-        flush()
         return .sent
     }
 
@@ -117,7 +116,6 @@ final class ControlChannel: LoopSource {
     func post(_ line: [UInt8]) {
         guard isUp(), output.count - outputOffset < HTTPLimits.channelBytesMax else { return }
         output.append(contentsOf: line)
-        flush()
     }
 
     /// Ends the connection.
@@ -144,10 +142,17 @@ final class ControlChannel: LoopSource {
         guard socket != nil else { return }
         if readiness.contains(.readable) {
             read()
+            flush()
         } else if !readiness.isDisjoint(with: .broken) {
             close()
+        } else if readiness.contains(.writable) {
+            flush()
         }
-        flush()
+    }
+
+    /// Everything that was written in a turn of the loop goes out together.
+    func endTurn() {
+        if outputOffset < output.count { flush() }
     }
 
     func tick(now: UInt64) {
@@ -196,11 +201,12 @@ final class ControlChannel: LoopSource {
         }
         let bytes = input
         var start = 0
-        while self.socket != nil, let end = bytes[start...].firstIndex(of: .lineFeed) {
+        // A taker may write, and writing may end this connection or begin another one.
+        while self.socket === socket, let end = bytes[start...].firstIndex(of: .lineFeed) {
             takeLine(bytes[start..<end])
             start = end + 1
         }
-        if self.socket == nil { return }
+        guard self.socket === socket else { return }
         input = start == bytes.count ? [] : Array(bytes[start...])
         if input.count > HTTPLimits.metricsBytesMax { close() }
         makeRoom()

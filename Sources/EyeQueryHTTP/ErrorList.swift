@@ -75,7 +75,7 @@ final class ErrorDetail: BodyCollector {
     init(_ call: Call, _ store: EventSource, id: UInt64) {
         self.store = store
         self.id = id
-        super.init(wake: call.wake)
+        super.init(call)
     }
 
     override func whole() {

@@ -187,11 +187,4 @@ final class EventBatch: VerdictTaker {
         body.append(text: "}\n")
         return Response(status: rejectedCount == 0 ? 201 : 207, fields: AnswerFields.json, body: .bytes(body))
     }
-
-    /// The answer to a stream that has to be broken off, with what was done so far.
-    func brokenOff(_ problem: Problem) -> Response {
-        var problem = problem
-        problem.members = members
-        return problem.response
-    }
 }

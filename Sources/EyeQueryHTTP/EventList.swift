@@ -83,7 +83,7 @@ final class EventDetail: BodyCollector {
     init(_ call: Call, _ store: EventSource, id: UInt64) {
         self.store = store
         self.id = id
-        super.init(wake: call.wake)
+        super.init(call)
     }
 
     override func whole() {

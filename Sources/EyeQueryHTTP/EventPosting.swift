@@ -68,7 +68,7 @@ final class EventPosting: BodyCollector, VerdictTaker {
         self.caller = caller
         self.desk = desk
         type = MediaType(call.head)
-        super.init(wake: call.wake)
+        super.init(call)
     }
 
     override func whole() {

@@ -13,6 +13,7 @@ final class EyeResponder: Responder {
     private let store: EventSource
     private let metrics: HTTPMetrics
     private let time: any TimeSource
+    private let budget = BodyBudget()
     private unowned let loop: HTTPLoop
 
     init(
@@ -64,7 +65,7 @@ final class EyeResponder: Responder {
             }
             let call = Call(
                 head: head, route: route, id: id, parameters: parameters ?? QueryParameters(), peer: peer,
-                caller: caller, wake: wake)
+                caller: caller, budget: budget, wake: wake)
             return endpoint(call)
         } catch {
             let detail =

@@ -49,9 +49,7 @@ public final class HTTPConnection {
     /// The exchange or the producer waits for `wake`.
     private var waits = false
 
-    /// Bytes for the socket from `outputOffset` on.
-    public private(set) var output: [UInt8] = []
-    public private(set) var outputOffset = 0
+    private var out = AnswerOutput()
 
     private var phaseStart: UInt64
     private var inputWatch = RateWatch()
@@ -70,7 +68,7 @@ public final class HTTPConnection {
     public var wantsInput: Bool {
         guard inputOffset == input.count, !inputEnded else { return false }
         switch phase {
-        case .head: return pendingOutput < HTTPLimits.outputBytesMax
+        case .head: return !out.isFull
         case .exchange: return !bodyIsWhole && (exchange?.wantsBody ?? false)
         case .discard: return true
         case .produce, .closing: return false
@@ -79,7 +77,7 @@ public final class HTTPConnection {
 
     /// Whether `advance` can do something without input, room for output or a wake.
     public var wantsTurn: Bool {
-        guard pendingOutput < HTTPLimits.outputBytesMax else { return false }
+        guard !out.isFull else { return false }
         if hasWork { return true }
         switch phase {
         case .head: return inputOffset < input.count || inputEnded
@@ -97,7 +95,9 @@ public final class HTTPConnection {
     }
 
     /// Bytes that wait for the socket.
-    public var pendingOutput: Int { output.count - outputOffset }
+    public var pendingOutput: Int { out.count }
+    /// These bytes.
+    public var output: ArraySlice<UInt8> { out.bytes[out.offset...] }
 
     /// No request is there or has begun: may be closed at any moment.
     public var isIdle: Bool {
@@ -142,34 +142,13 @@ public final class HTTPConnection {
     public var hasInputEnded: Bool { inputEnded }
 
     /// Sends waiting output into a socket, once.
-    func sendOutput(to socket: Int32) throws(SystemError) -> Transfer {
-        var failure: SystemError?
-        // In bounds: `outputOffset` never passes the array's end.
-        let transfer = unsafe output.withUnsafeBytes { bytes in
-            do throws(SystemError) {
-                return unsafe try Socket.send(socket, UnsafeRawBufferPointer(rebasing: bytes[outputOffset...]))
-            } catch {
-                failure = error
-                return .wouldBlock
-            }
-        }
-        if let failure { throw failure }
-        return transfer
-    }
+    func sendOutput(to socket: Int32) throws(SystemError) -> Transfer { try out.send(to: socket) }
 
     /// `count` bytes of `output` went into the socket.
     public func didSend(_ count: Int) {
-        outputOffset += count
         outputWatch.count(count)
-        if outputOffset == output.count {
-            output.removeAll(keepingCapacity: output.capacity <= HTTPConnection.keptBytesMax)
-            outputOffset = 0
-            outputWatch.stop()
-        }
+        if out.didSend(count) { outputWatch.stop() }
     }
-
-    /// Room that an idle connection keeps for its next answer.
-    private static let keptBytesMax = 4096
 
     /// No further request: what is being answered is finished, then the connection ends.
     public func drain() {
@@ -186,8 +165,7 @@ public final class HTTPConnection {
         request = nil
         hasWork = false
         phase = .closing
-        output = []
-        outputOffset = 0
+        out.removeAll()
     }
 
     /// Does a bounded amount of work: parses, asks, pulls. Call after `receive`, `endInput`, a wake, and while
@@ -196,7 +174,7 @@ public final class HTTPConnection {
         hasWork = false
         waits = false
         var requests = 0
-        while pendingOutput < HTTPLimits.outputBytesMax && !hasWork && !waits {
+        while !out.isFull && !hasWork && !waits {
             switch phase {
             case .head:
                 if requests == HTTPLimits.requestsATurnMax {
@@ -220,6 +198,11 @@ public final class HTTPConnection {
             break
         }
         if pendingOutput > 0 { outputWatch.start(now: now) }
+        if inputOffset == input.count {
+            // A connection that waits keeps no room.
+            input = []
+            inputOffset = 0
+        }
         watchInput(now: now)
     }
 
@@ -317,7 +300,7 @@ public final class HTTPConnection {
         }
         if head.expectsContinue && !bodyIsWhole {
             // RFC 9110 section 10.1.1: now that the body is wanted.
-            output.append(text: "HTTP/1.1 100 Continue\r\n\r\n")
+            out.append("HTTP/1.1 100 Continue\r\n\r\n")
         }
     }
 
@@ -448,14 +431,13 @@ public final class HTTPConnection {
         }
         if case .close = framing { keepsAlive = false }
         let field: Response.ConnectionField = keepsAlive ? (minorVersion == 0 ? .keepAlive : .silent) : .close
-        response.appendHead(
-            to: &output, framing: framing, date: date.bytes(wall), connection: field, minorVersion: minorVersion)
+        out.appendHead(response, framing: framing, date: date.bytes(wall), connection: field)
         responder.answered(request, status: response.status)
         isChunked = if case .chunked = framing { true } else { false }
         switch response.body {
         case .none: finishAnswer(now: now)
         case .bytes(let bytes):
-            if !isHead { output.append(contentsOf: bytes) }
+            if !isHead { out.append(bytes) }
             finishAnswer(now: now)
         case .stream(let producer):
             if isHead {
@@ -468,54 +450,14 @@ public final class HTTPConnection {
     }
 
     private func pull(_ producer: any BodyProducer, now: UInt64) {
-        let room = HTTPLimits.outputBytesMax - pendingOutput
-        let start = output.count
-        // A chunk's size stands before its data, with leading zeros: it is filled in afterwards (RFC 9112 section 7.1).
-        let prefix = isChunked ? HTTPConnection.chunkPrefixBytes : 0
-        for _ in 0..<prefix { output.append(UInt8(ascii: "0")) }
-        let production = producer.produce(into: &output, room: room)
-        let count = output.count - start - prefix
-        if isChunked {
-            if count == 0 {
-                output.removeLast(prefix)
-            } else {
-                patchChunk(at: start, count)
-            }
-        }
-        switch production {
+        switch out.pull(producer, isChunked: isChunked) {
         case .more: hasWork = true
         case .later: waits = true
         case .failed:
             keepsAlive = false
             finishAnswer(now: now)
-        case .end:
-            if isChunked {
-                output.append(text: "0\r\n")
-                for field in producer.trailers() {
-                    output.append(text: "\(field.name): \(field.value)\r\n")
-                }
-                output.append(text: "\r\n")
-            }
-            finishAnswer(now: now)
+        case .end: finishAnswer(now: now)
         }
-    }
-
-    /// Seven hexadecimal digits and CRLF.
-    private static let chunkPrefixBytes = 9
-
-    private func patchChunk(at start: Int, _ count: Int) {
-        let digits = HTTPConnection.chunkPrefixBytes - 2
-        precondition(count < 1 << (4 * digits), "a chunk that its size line cannot tell")
-        var rest = count
-        for index in stride(from: start + digits - 1, through: start, by: -1) {
-            let digit = UInt8(rest & 15)
-            output[index] = digit < 10 ? 0x30 + digit : 0x61 + digit - 10
-            rest >>= 4
-        }
-        output[start + digits] = .carriageReturn
-        output[start + digits + 1] = .lineFeed
-        output.append(.carriageReturn)
-        output.append(.lineFeed)
     }
 
     private func finishAnswer(now: UInt64) {
@@ -524,10 +466,5 @@ public final class HTTPConnection {
         hasServed = true
         phaseStart = now
         phase = keepsAlive ? .head : .closing
-        if case .head = phase, inputOffset == input.count {
-            // An idle connection keeps no room.
-            input = []
-            inputOffset = 0
-        }
     }
 }

@@ -25,6 +25,10 @@ public enum HTTPLimits {
     public static let parametersMax = 64
     /// A body that is one JSON document; more is 413 (RFC 9110 section 15.5.14).
     public static let bodyBytesMax = 1 << 20
+    /// Bodies of all connections together that are being collected; more are 503.
+    public static let bodiesBytesMax = 64 << 20
+    /// The body of a login.
+    public static let loginBodyBytesMax = 16 << 10
     /// A body that is streamed line by line (NDJSON).
     public static let streamBytesMax = 64 << 20
     /// What is read and thrown away of a body whose answer is already known, before the connection is closed instead.

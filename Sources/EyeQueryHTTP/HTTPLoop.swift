@@ -14,6 +14,8 @@ public protocol LoopSource: AnyObject {
     func ready(_ readiness: Readiness)
     /// Called every `HTTPLimits.tickMilliseconds` or so while the loop has anything to do. Nanoseconds.
     func tick(now: UInt64)
+    /// A turn of the loop is over: whatever was written in it can go out together.
+    func endTurn()
 }
 
 /// The loop. Made on one thread, then used by the thread that calls `run`; only `stop` may be called from any.
@@ -103,6 +105,7 @@ public final class HTTPLoop: @unchecked Sendable {
             }
             takeTurns(now)
             if now - lastTick >= HTTPLimits.tickMilliseconds * 1_000_000 { tick(now) }
+            for source in sources { source.endTurn() }
 
             if let drainDeadline {
                 if clients.isEmpty { return }

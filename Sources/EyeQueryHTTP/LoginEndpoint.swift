@@ -86,8 +86,10 @@ final class LoginExchange: BodyCollector {
         self.desk = desk
         type = MediaType(call.head)
         peer = call.peer
-        super.init(wake: call.wake)
+        super.init(call)
     }
+
+    override var bodyBytesMax: Int { HTTPLimits.loginBodyBytesMax }
 
     override func whole() {
         let isJSON: Bool

@@ -71,7 +71,7 @@ public struct Response {
 
     /// Appends the status line and all fields.
     func appendHead(
-        to out: inout [UInt8], framing: Framing, date: [UInt8], connection: ConnectionField, minorVersion: UInt8
+        to out: inout [UInt8], framing: Framing, date: [UInt8], connection: ConnectionField
     ) {
         // RFC 9110 section 2.5: our own version, whatever the client's.
         out.append(text: "HTTP/1.1 ")

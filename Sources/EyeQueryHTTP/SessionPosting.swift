@@ -14,8 +14,10 @@ final class SessionPosting: BodyCollector, VerdictTaker {
         var random = SystemRandomNumberGenerator()
         id = UUID.random(using: &random)
         line = ChannelLine.session(token: caller.secret, id)
-        super.init(wake: call.wake)
+        super.init(call)
     }
+
+    override func receive(_ bytes: Span<UInt8>) {}
 
     override func whole() { send() }
 

@@ -74,7 +74,7 @@ final class MetricsExchange: BodyCollector, VerdictTaker {
     init(_ call: Call, channel: ControlChannel, own: @escaping (_ isIngestUp: Bool) -> [UInt8]) {
         self.channel = channel
         self.own = own
-        super.init(wake: call.wake)
+        super.init(call)
     }
 
     override func whole() {

@@ -84,7 +84,7 @@ final class Line {
     }
 
     func take() {
-        received += connection.output[connection.outputOffset...]
+        received += connection.output
         connection.didSend(connection.pendingOutput)
     }
 

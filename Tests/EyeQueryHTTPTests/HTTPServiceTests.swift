@@ -173,6 +173,39 @@ private let event =
         #expect(throws: (any Error).self) { _ = try Socket.connect(address) }
     }
 
+    @Test func aClientThatGoesAwayLeavesNothingBehind() throws {
+        let service = try ServiceFixture()
+        let big = event.replacing("{\"a\":1}", with: "{\"a\":\"\(String(repeating: "x", count: 60_000))\"}")
+        let body = Array(repeating: big, count: 100).joined(separator: "\n")
+        _ = try service.call("POST", "/events/", token: service.both, type: "application/x-ndjson", body)
+        for _ in 0..<20 {
+            let client = try service.client()
+            try client.send(
+                "GET /events/?limit=100 HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.both)\r\n\r\n")
+            // Closed with megabytes unread.
+        }
+        try ServiceFixture.wait("only the one who asks") {
+            try service.call("GET", "/metrics").text.contains("\neye_http_connections 1\n")
+        }
+    }
+
+    @Test func aWriterThatGoesAwayKeepsTheChannelInOrder() throws {
+        let service = try ServiceFixture()
+        service.ingest?.manners.withLock { $0.isSilent = true }
+        for _ in 0..<5 {
+            let client = try service.client()
+            try client.send(
+                "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n\(event)\n\(event)\n"
+            )
+            try ServiceFixture.wait("healthy") { try service.call("GET", "/-/healthy").status == 200 }
+        }
+        service.ingest?.manners.withLock { $0.isSilent = false }
+        let named = event.replacing("\"n\"", with: "\"mine\"")
+        let answer = try service.call("POST", "/events/", token: service.both, named)
+        #expect(answer.status == 201)
+        #expect(answer.object["name"] as? String == "mine")
+    }
+
     @Test func aSlowReaderDoesNotHoldOthersUp() throws {
         let service = try ServiceFixture()
         let big = event.replacing("{\"a\":1}", with: "{\"a\":\"\(String(repeating: "x", count: 60_000))\"}")
