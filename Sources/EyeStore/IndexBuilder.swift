@@ -26,23 +26,11 @@ final class IndexBuilder {
 
     private(set) var extents: [IndexExtent] = []
     private(set) var gaps: [IndexGap] = []
-    private(set) var categories: TextDictionary
-    private(set) var names: TextDictionary
-    private(set) var sessions: SessionTable
-    private(set) var zones: [(oldest: Int64, newest: Int64)] = []
-    private(set) var timestamps = IndexColumn(width: 8)
-    private(set) var categoryCodes = IndexColumn(width: 2)
-    private(set) var nameCodes = IndexColumn(width: 2)
-    private(set) var sessionCodes = IndexColumn(width: 4)
-    private(set) var eventIDs: [SeenEventID] = []
-    private(set) var rows = 0
+    /// The rows: dictionaries, sessions, columns.
+    private(set) var table: IndexRows
     private(set) var firstEventID: UInt64 = 0
     private(set) var nextEventID: UInt64 = 0
     private(set) var nextSequence: UInt64
-    private(set) var oldestReceived = Int64.max
-    private(set) var newestReceived = Int64.min
-    private(set) var oldestTimestamp = Int64.max
-    private(set) var newestTimestamp = Int64.min
     private(set) var lastCRC: UInt32 = 0
     /// Bytes of the log that are indexed.
     private(set) var coveredBytes: Int64 = 0
@@ -55,9 +43,7 @@ final class IndexBuilder {
         self.seed = seed
         nextSequence = base
         scanner = SegmentScanner(file, base: base, limit: limit)
-        categories = TextDictionary(seed: seed)
-        names = TextDictionary(seed: seed)
-        sessions = SessionTable(seed: seed)
+        table = IndexRows(seed: seed)
     }
 
     /// The salt of the segment's frames.
@@ -139,30 +125,9 @@ final class IndexBuilder {
 
     private func add(_ frame: ScannedFrame, isContiguous: Bool) {
         let header = frame.header
-        var oldest = Int64.max
-        var newest = Int64.min
-        let firstRow = rows
-        var offset = 0
-        var sequence = header.firstSequence
-        let payload = unsafe frame.payload
-        while offset < header.payloadBytes, let record = unsafe RecordView.at(offset, of: payload) {
-            offset += record.byteCount
-            switch record.kind {
-            case RecordKind.event:
-                add(record, sequence: sequence, id: header.firstEventID + UInt64(rows - firstRow))
-                oldest = min(oldest, record.received)
-                newest = max(newest, record.received)
-            case RecordKind.session:
-                _ = sessions.add(record.session, received: record.received, sequence: sequence, row: nil)
-            default: break
-            }
-            sequence += 1
-        }
-        let events = rows - firstRow
-        if events > 0 {
-            oldestReceived = min(oldestReceived, oldest)
-            newestReceived = max(newestReceived, newest)
-        }
+        let firstRow = table.rows
+        let received = table.add(frame)
+        let events = table.rows - firstRow
         if isContiguous, let last = extents.indices.last,
             extents[last].offset + Int64(extents[last].bytes) == frame.offset,
             extents[last].bytes + header.frameBytes <= StoreLimits.extentBytesMax,
@@ -170,43 +135,19 @@ final class IndexBuilder {
         {
             extents[last].bytes += header.frameBytes
             extents[last].events += events
-            extents[last].oldestReceived = min(extents[last].oldestReceived, oldest)
-            extents[last].newestReceived = max(extents[last].newestReceived, newest)
+            extents[last].oldestReceived = min(extents[last].oldestReceived, received.oldest)
+            extents[last].newestReceived = max(extents[last].newestReceived, received.newest)
         } else {
             extents.append(
                 IndexExtent(
                     offset: frame.offset, firstEventID: header.firstEventID, firstSequence: header.firstSequence,
-                    oldestReceived: oldest, newestReceived: newest, bytes: header.frameBytes, firstRow: firstRow,
-                    events: events))
+                    oldestReceived: received.oldest, newestReceived: received.newest, bytes: header.frameBytes,
+                    firstRow: firstRow, events: events))
         }
     }
 
-    @inline(__always)
-    private func add(_ record: RecordView, sequence: UInt64, id: UInt64) {
-        let row = rows
-        let timestamp = record.timestamp
-        timestamps.append(timestamp, row: row)
-        categoryCodes.append(unsafe categories.add(record.category, row: row), row: row)
-        nameCodes.append(unsafe names.add(record.name, row: row), row: row)
-        let session = sessions.add(
-            record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: row))
-        sessionCodes.append(session, row: row)
-        if row % StoreLimits.rowsPerGroup == 0 {
-            zones.append((timestamp, timestamp))
-        } else {
-            let last = zones.count - 1
-            if timestamp < zones[last].oldest { zones[last].oldest = timestamp }
-            if timestamp > zones[last].newest { zones[last].newest = timestamp }
-        }
-        if timestamp < oldestTimestamp { oldestTimestamp = timestamp }
-        if timestamp > newestTimestamp { newestTimestamp = timestamp }
-        if let key = record.eventID { eventIDs.append(SeenEventID(key: key, id: id, received: record.received)) }
-        rows += 1
-    }
+    var rows: Int { table.rows }
 
     /// Bytes of memory, about.
-    var cost: Int {
-        extents.count * MemoryLayout<IndexExtent>.stride + categories.cost + names.cost + sessions.cost
-            + zones.count * 16 + timestamps.blocks.count * StoreLimits.rowsPerGroup * 16 + eventIDs.count * 32
-    }
+    var cost: Int { extents.count * MemoryLayout<IndexExtent>.stride + table.cost }
 }

@@ -22,15 +22,15 @@ struct IndexFileWriter {
     private init(file: any DiskFile) { self.file = file }
 
     private mutating func writeAll(_ builder: IndexBuilder) throws(SystemError) {
-        let groups = builder.zones.count
-        let hashPlaces = builder.sessions.hashPlaces
+        let groups = builder.table.zones.count
+        let hashPlaces = builder.table.sessions.hashPlaces
         let counts: [IndexPart: Int] = [
             .extents: builder.extents.count * IndexExtent.entryBytes,
             .gaps: builder.gaps.count * IndexGap.entryBytes,
-            .categories: builder.categories.entries.count * IndexText.entryBytes,
-            .categoryTexts: builder.categories.texts.count,
-            .names: builder.names.entries.count * IndexText.entryBytes,
-            .nameTexts: builder.names.texts.count,
+            .categories: builder.table.categories.entries.count * IndexText.entryBytes,
+            .categoryTexts: builder.table.categories.texts.count,
+            .names: builder.table.names.entries.count * IndexText.entryBytes,
+            .nameTexts: builder.table.names.texts.count,
             .sessions: builder.sessionCount * IndexSession.entryBytes,
             .sessionHash: hashPlaces.count * 4,
             .zones: groups * 16,
@@ -38,7 +38,7 @@ struct IndexFileWriter {
             .categoryCodes: builder.rows * 2,
             .nameCodes: builder.rows * 2,
             .sessionCodes: builder.rows * 4,
-            .eventIDs: builder.eventIDs.count * IndexEventID.entryBytes,
+            .eventIDs: builder.table.eventIDs.count * IndexEventID.entryBytes,
         ]
         var directoryBytes = 0
         for part in IndexPart.allCases {
@@ -48,10 +48,10 @@ struct IndexFileWriter {
         offset = Int64(IndexFileHeader.bytes + directoryBytes)
         for part in IndexPart.allCases {
             switch part {
-            case .timestamps: try put(part, builder.timestamps, rows: builder.rows)
-            case .categoryCodes: try put(part, builder.categoryCodes, rows: builder.rows)
-            case .nameCodes: try put(part, builder.nameCodes, rows: builder.rows)
-            case .sessionCodes: try put(part, builder.sessionCodes, rows: builder.rows)
+            case .timestamps: try put(part, builder.table.timestamps, rows: builder.rows)
+            case .categoryCodes: try put(part, builder.table.categoryCodes, rows: builder.rows)
+            case .nameCodes: try put(part, builder.table.nameCodes, rows: builder.rows)
+            case .sessionCodes: try put(part, builder.table.sessionCodes, rows: builder.rows)
             default: try put(part, entries(part, builder, hashPlaces))
             }
         }
@@ -88,7 +88,7 @@ struct IndexFileWriter {
                 out.appendNumber(UInt32(0))
             }
         case .categories, .names:
-            for text in (part == .categories ? builder.categories : builder.names).entries {
+            for text in (part == .categories ? builder.table.categories : builder.table.names).entries {
                 out.appendNumber(text.hash)
                 out.appendNumber(UInt32(text.offset))
                 out.appendNumber(UInt32(text.bytes))
@@ -96,11 +96,11 @@ struct IndexFileWriter {
                 out.appendNumber(UInt32(text.firstRow))
                 out.appendNumber(UInt32(text.lastRow))
             }
-        case .categoryTexts: out = builder.categories.texts
-        case .nameTexts: out = builder.names.texts
+        case .categoryTexts: out = builder.table.categories.texts
+        case .nameTexts: out = builder.table.names.texts
         case .sessions:
             out.reserveCapacity(builder.sessionCount * IndexSession.entryBytes)
-            for session in builder.sessions.entries {
+            for session in builder.table.sessions.entries {
                 out.appendID(session.id)
                 out.appendNumber(session.firstReceived)
                 out.appendNumber(session.firstSequence)
@@ -111,13 +111,13 @@ struct IndexFileWriter {
             out.reserveCapacity(hashPlaces.count * 4)
             for place in hashPlaces { out.appendNumber(place) }
         case .zones:
-            for zone in builder.zones {
+            for zone in builder.table.zones {
                 out.appendNumber(zone.oldest)
                 out.appendNumber(zone.newest)
             }
         case .eventIDs:
-            out.reserveCapacity(builder.eventIDs.count * IndexEventID.entryBytes)
-            for seen in builder.eventIDs {
+            out.reserveCapacity(builder.table.eventIDs.count * IndexEventID.entryBytes)
+            for seen in builder.table.eventIDs {
                 out.appendID(seen.key)
                 out.appendNumber(seen.id)
                 out.appendNumber(seen.received)
@@ -179,8 +179,8 @@ struct IndexFileWriter {
         head.appendNumber(builder.newestTimestamp)
         head.appendNumber(builder.lastCRC)
         var flags: UInt32 = 0
-        if builder.categories.isOverfull { flags |= IndexFileHeader.overfullCategories }
-        if builder.names.isOverfull { flags |= IndexFileHeader.overfullNames }
+        if builder.table.categories.isOverfull { flags |= IndexFileHeader.overfullCategories }
+        if builder.table.names.isOverfull { flags |= IndexFileHeader.overfullNames }
         head.appendNumber(flags)
         head.append(contentsOf: repeatElement(0, count: 124 - head.count))
         head.appendNumber(unsafe head.withUnsafeBytes { unsafe Checksum.crc32c($0) })

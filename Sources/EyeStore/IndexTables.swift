@@ -1,4 +1,4 @@
-// The growing halves of an index in memory: dictionaries, the session table, columns. Filled by `IndexBuilder`; one thread at a time.
+// The growing halves of an index in memory: dictionaries, the session table, columns. Parts of `IndexRows`; one thread at a time.
 
 import EyeSystem
 

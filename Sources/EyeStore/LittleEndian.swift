@@ -1,6 +1,8 @@
 // Numbers in bytes: little-endian, by shifts where the machine differs, at any alignment. The leaf through which every other file of
 // the store reads and writes raw memory; callers have compared the offset with the buffer's count before.
 
+import Glibc
+
 extension UnsafeRawBufferPointer {
     @inlinable @inline(__always)
     func number<T: FixedWidthInteger>(_ offset: Int, as type: T.Type) -> T {
@@ -31,10 +33,12 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Equal bytes.
-    @inlinable @inline(__always)
+    @inline(__always)
     func equals(_ other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
-        return unsafe elementsEqual(other)
+        // In bounds: both have `count` bytes.
+        return unsafe count == 0
+            || memcmp(baseAddress.unsafelyUnwrapped, other.baseAddress.unsafelyUnwrapped, count) == 0
     }
 }
 

@@ -76,37 +76,41 @@ extension SegmentIndex {
 }
 
 extension IndexBuilder: SegmentIndex {
+    var oldestReceived: Int64 { table.oldestReceived }
+    var newestReceived: Int64 { table.newestReceived }
+    var oldestTimestamp: Int64 { table.oldestTimestamp }
+    var newestTimestamp: Int64 { table.newestTimestamp }
     var extentCount: Int { extents.count }
-    var sessionCount: Int { sessions.entries.count }
+    var sessionCount: Int { table.sessions.entries.count }
 
     func extent(_ index: Int) throws(IndexFault) -> IndexExtent { extents[index] }
     func allGaps() throws(IndexFault) -> [IndexGap] { gaps }
 
     func text(_ text: UnsafeRawBufferPointer, of kind: TextKind) throws(IndexFault) -> (code: Int, entry: IndexText)? {
         switch kind {
-        case .category: return unsafe categories.code(of: text).map { ($0, categories.entries[$0]) }
-        case .name: return unsafe names.code(of: text).map { ($0, names.entries[$0]) }
+        case .category: return unsafe table.categories.code(of: text).map { ($0, table.categories.entries[$0]) }
+        case .name: return unsafe table.names.code(of: text).map { ($0, table.names.entries[$0]) }
         }
     }
 
     func isOverfull(_ kind: TextKind) -> Bool {
-        kind == .category ? categories.isOverfull : names.isOverfull
+        kind == .category ? table.categories.isOverfull : table.names.isOverfull
     }
 
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)? {
-        sessions.code(of: id).map { ($0, sessions.entries[$0]) }
+        table.sessions.code(of: id).map { ($0, table.sessions.entries[$0]) }
     }
 
-    func session(code: Int) throws(IndexFault) -> IndexSession { sessions.entries[code] }
+    func session(code: Int) throws(IndexFault) -> IndexSession { table.sessions.entries[code] }
 
-    func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64) { zones[group] }
+    func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64) { table.zones[group] }
 
     func block(_ column: ColumnKind, group: Int) throws(IndexFault) -> ByteBuffer {
         switch column {
-        case .timestamp: timestamps.blocks[group]
-        case .category: categoryCodes.blocks[group]
-        case .name: nameCodes.blocks[group]
-        case .session: sessionCodes.blocks[group]
+        case .timestamp: table.timestamps.blocks[group]
+        case .category: table.categoryCodes.blocks[group]
+        case .name: table.nameCodes.blocks[group]
+        case .session: table.sessionCodes.blocks[group]
         }
     }
 }

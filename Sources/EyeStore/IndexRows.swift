@@ -1,0 +1,84 @@
+// The rows of an index in memory: one for each event, and the dictionaries and sessions they point to. A struct, changed a frame at a
+// time, so that nothing per event is checked for exclusivity. Belongs to one `IndexBuilder`.
+
+import EyeSystem
+
+/// Rows, dictionaries and sessions of a segment.
+struct IndexRows {
+    private(set) var categories: TextDictionary
+    private(set) var names: TextDictionary
+    private(set) var sessions: SessionTable
+    /// Oldest and newest timestamp of each row group.
+    private(set) var zones: [(oldest: Int64, newest: Int64)] = []
+    private(set) var timestamps = IndexColumn(width: 8)
+    private(set) var categoryCodes = IndexColumn(width: 2)
+    private(set) var nameCodes = IndexColumn(width: 2)
+    private(set) var sessionCodes = IndexColumn(width: 4)
+    private(set) var eventIDs: [SeenEventID] = []
+    private(set) var rows = 0
+    private(set) var oldestReceived = Int64.max
+    private(set) var newestReceived = Int64.min
+    private(set) var oldestTimestamp = Int64.max
+    private(set) var newestTimestamp = Int64.min
+
+    init(seed: UInt64) {
+        categories = TextDictionary(seed: seed)
+        names = TextDictionary(seed: seed)
+        sessions = SessionTable(seed: seed)
+    }
+
+    /// Adds a frame's records; returns when its events were received.
+    mutating func add(_ frame: ScannedFrame) -> (oldest: Int64, newest: Int64) {
+        var oldest = Int64.max
+        var newest = Int64.min
+        let firstRow = rows
+        var offset = 0
+        var sequence = frame.header.firstSequence
+        let payload = unsafe frame.payload
+        while offset < frame.payloadCount, let record = unsafe RecordView.at(offset, of: payload) {
+            offset += record.byteCount
+            switch record.kind {
+            case RecordKind.event:
+                add(record, sequence: sequence, id: frame.header.firstEventID + UInt64(rows - firstRow))
+                oldest = min(oldest, record.received)
+                newest = max(newest, record.received)
+            case RecordKind.session:
+                _ = sessions.add(record.session, received: record.received, sequence: sequence, row: nil)
+            default: break
+            }
+            sequence += 1
+        }
+        oldestReceived = min(oldestReceived, oldest)
+        newestReceived = max(newestReceived, newest)
+        return (oldest, newest)
+    }
+
+    @inline(__always)
+    private mutating func add(_ record: RecordView, sequence: UInt64, id: UInt64) {
+        let row = rows
+        let timestamp = record.timestamp
+        timestamps.append(timestamp, row: row)
+        categoryCodes.append(unsafe categories.add(record.category, row: row), row: row)
+        nameCodes.append(unsafe names.add(record.name, row: row), row: row)
+        let session = sessions.add(
+            record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: row))
+        sessionCodes.append(session, row: row)
+        if row % StoreLimits.rowsPerGroup == 0 {
+            zones.append((timestamp, timestamp))
+        } else {
+            let last = zones.count - 1
+            if timestamp < zones[last].oldest { zones[last].oldest = timestamp }
+            if timestamp > zones[last].newest { zones[last].newest = timestamp }
+        }
+        if timestamp < oldestTimestamp { oldestTimestamp = timestamp }
+        if timestamp > newestTimestamp { newestTimestamp = timestamp }
+        if let key = record.eventID { eventIDs.append(SeenEventID(key: key, id: id, received: record.received)) }
+        rows += 1
+    }
+
+    /// Bytes of memory, about.
+    var cost: Int {
+        categories.cost + names.cost + sessions.cost + zones.count * 16
+            + timestamps.blocks.count * StoreLimits.rowsPerGroup * 16 + eventIDs.count * 32
+    }
+}
