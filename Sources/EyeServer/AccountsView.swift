@@ -1,31 +1,42 @@
-// The accounts as the loops see them: an immutable book that housekeeping replaces when the file has changed, and a number
-// that says whether it did, so that a loop looks with one atomic load a tick.
+// The accounts as the loops see them: an immutable book that is replaced when the file has changed, and a number that says
+// whether it was, so that a loop looks with one atomic load a tick. Housekeeping looks at the file twice a second; a loop
+// that meets a token it does not know looks at once, so that a token works as soon as it was made.
 
 import EyeStore
+import EyeSystem
 import Synchronization
 
 /// The current account book.
 final class AccountsView: Sendable {
+    private let file: AccountFile
+    private let log: Log
     private let book: Mutex<AccountBook>
     private let version = Atomic<UInt64>(1)
 
-    private let file: AccountFile
-
-    init(_ book: AccountBook, file: AccountFile) {
-        self.book = Mutex(book)
+    init(_ file: AccountFile, log: Log) throws(AccountError) {
         self.file = file
+        self.log = log
+        // Looks first, so that a change between the two is seen by the next look.
+        if let first = try file.refresh() {
+            book = Mutex(first)
+        } else {
+            book = Mutex(try file.load())
+        }
     }
 
     /// Changes with every replaced book; never 0.
     var currentVersion: UInt64 { version.load(ordering: .acquiring) }
     var current: AccountBook { book.withLock { $0 } }
 
-    /// Looks at the file and replaces the book if it has changed: one stat(2) if it has not. Housekeeping does so all the time, a loop
-    /// when the HTTP service shows it a token that the book does not know yet.
-    func look() throws(AccountError) {
-        guard let newer = try file.refresh() else { return }
-        book.withLock { $0 = newer }
-        version.add(1, ordering: .releasing)
+    /// Reads the file if it is another one than before: one stat(2) if it is not.
+    func look() {
+        do throws(AccountError) {
+            guard let newer = try file.refresh() else { return }
+            book.withLock { $0 = newer }
+            version.add(1, ordering: .releasing)
+        } catch {
+            log.error("the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
+        }
     }
 }
 

@@ -64,7 +64,7 @@ extension IngestLoop {
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
-            case .open, .waitingForClient, .flushing, .closed: break
+            case .open, .waitingForClient, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)
@@ -108,11 +108,27 @@ extension IngestLoop {
             if connection.outputSent > 0 { connection.output.removeAll(keepingCapacity: true) }
             connection.outputSent = 0
             if connection.phase == .flushing {
-                close(connection)
+                part(connection)
                 return
             }
         }
         watch(connection)
+    }
+
+    /// The last answer is sent: closes, at once if the peer has ended its side, else when it does.
+    private func part(_ connection: Connection) {
+        if connection.hasEnded || connection.isCutOff {
+            close(connection)
+            return
+        }
+        connection.phase = .lingering
+        connection.lingerUntil = monotonic + IngestLimits.lingerMilliseconds
+        do throws(SystemError) {
+            try Socket.shutdownWrites(connection.descriptor.number)
+            watch(connection)
+        } catch {
+            close(connection)
+        }
     }
 
     /// HTTP or TLS on this port: one answer that says so, and the end.

@@ -37,6 +37,9 @@ final class Connection {
         case ending
         /// Answers are being flushed; then the descriptor is closed.
         case flushing
+        /// Everything is sent and our side is ended, but the peer may still be sending: closing now would make the kernel
+        /// reset the connection, and the peer could lose our last answer. What it sends is thrown away.
+        case lingering
         case closed
     }
 
@@ -49,6 +52,10 @@ final class Connection {
     var mode = Mode.silent
     /// Whether the peer has sent a command: then answers go out as they come.
     var talks = false
+    /// Whether the peer has ended its side.
+    var hasEnded = false
+    /// When a lingering connection is closed at the latest (monotonic milliseconds).
+    var lingerUntil: UInt64 = 0
     /// Whether the service ends the connection because it stops.
     var isCutOff = false
     var framer = LineFramer()

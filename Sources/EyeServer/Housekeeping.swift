@@ -26,8 +26,8 @@ final class Housekeeping: @unchecked Sendable {
     private static let indexLookMilliseconds: Int32 = 500
 
     init(
-        disk: any Disk, options: IngestOptions, writer: StoreWriter, accounts: AccountsView,
-        samples: SampleQueue, tokenUse: TokenUseNotes, rejected: RejectedLog, time: any TimeSource, log: Log
+        disk: any Disk, options: IngestOptions, writer: StoreWriter, accounts: AccountsView, samples: SampleQueue,
+        tokenUse: TokenUseNotes, rejected: RejectedLog, time: any TimeSource, log: Log
     ) throws(SystemError) {
         self.disk = disk
         self.options = options
@@ -51,7 +51,7 @@ final class Housekeeping: @unchecked Sendable {
         while !isStopping.load(ordering: .acquiring) {
             samples.wake.sleep(timeoutMilliseconds: Int32(IngestLimits.accountsLookMilliseconds))
             keepSamples()
-            lookAtAccounts()
+            accounts.look()
             if milliseconds() >= nextUse {
                 flushUse()
                 nextUse = milliseconds() + Housekeeping.tokenUseMilliseconds
@@ -107,14 +107,6 @@ final class Housekeeping: @unchecked Sendable {
                 hasWarnedOfSamples = true
                 return
             }
-        }
-    }
-
-    private func lookAtAccounts() {
-        do throws(AccountError) {
-            try accounts.look()
-        } catch {
-            log.error("the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
         }
     }
 

@@ -25,6 +25,8 @@ public enum IngestLimits {
     public static let outputBytesMax = 64 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
     public static let slowReaderMilliseconds: UInt64 = 30_000
+    /// How long a connection that was answered for the last time waits for its peer to end it too.
+    public static let lingerMilliseconds: UInt64 = 2_000
     /// Bytes of unfinished lines that all connections of one loop may hold together; the connection that would pass it is
     /// closed (`overloaded`).
     public static let partialBytesPerLoop = 64 * 1024 * 1024
@@ -38,6 +40,8 @@ public enum IngestLimits {
     public static let acceptPauseMilliseconds: UInt64 = 100
     /// How often accounts are looked at for changes.
     public static let accountsLookMilliseconds: UInt64 = 500
+    /// How often a loop that meets unknown tokens looks whether one was just made.
+    public static let unknownTokenLookMilliseconds: UInt64 = 10
     /// After a full disk, how long lines are refused unwritten before the next one is tried.
     public static let fullDiskPauseMilliseconds: UInt64 = 250
     /// At the end: how long sockets are read for lines that are already there.

@@ -53,6 +53,8 @@ final class IngestLoop: @unchecked Sendable {
     /// The accounts as of `bookVersion`.
     var book: AccountBook
     var bookVersion: UInt64
+    /// When an unknown token may make this loop look at the accounts again.
+    var nextUnknownLook: UInt64 = 0
     var sampleBudget: SampleBudget
     /// The disk was full a moment ago: lines are refused unwritten.
     var isShedding = false
@@ -175,24 +177,11 @@ final class IngestLoop: @unchecked Sendable {
         isShedding = context.appender.isShedding(atNanoseconds: nanoseconds)
     }
 
-    private func lookAtAccounts() {
+    func lookAtAccounts() {
         let version = context.accounts.currentVersion
         if version == bookVersion { return }
         bookVersion = version
         book = context.accounts.current
-    }
-
-    /// Looks at the accounts file now; true if that made a difference.
-    func lookAtAccountFile() -> Bool {
-        let before = bookVersion
-        do throws(AccountError) {
-            try context.accounts.look()
-        } catch {
-            context.log.error(
-                "the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
-        }
-        lookAtAccounts()
-        return bookVersion != before
     }
 
     private func dispatch(_ token: UInt64, _ readiness: Readiness) {
@@ -210,6 +199,8 @@ final class IngestLoop: @unchecked Sendable {
     }
 
     private func finishTick() {
+        // Before the answers: who has read +BYE finds its lines counted.
+        if !dirty.isEmpty { published.publish(counts) }
         // An answer may let a connection go on, and give it something to do again.
         while !dirty.isEmpty {
             swap(&dirty, &dirtyNow)
@@ -313,7 +304,7 @@ final class IngestLoop: @unchecked Sendable {
     func watch(_ connection: Connection) {
         var wanted: Readiness = []
         let isStuck = connection.outputWaiting > IngestLimits.outputBytesMax
-        if connection.phase == .open && !isStuck { wanted.insert(.readable) }
+        if (connection.phase == .open && !isStuck) || connection.phase == .lingering { wanted.insert(.readable) }
         if connection.outputWaiting > 0 { wanted.insert(.writable) }
         if wanted == connection.watched || connection.phase == .closed { return }
         connection.watched = wanted
@@ -422,6 +413,7 @@ final class IngestLoop: @unchecked Sendable {
             partialBytes -= connection.partialCount
             connection.dropPartial()
         }
+        connection.hasEnded = true
         if connection.phase == .open { connection.phase = .ending }
     }
 
@@ -429,7 +421,12 @@ final class IngestLoop: @unchecked Sendable {
     private func readAfterEnd(_ connection: Connection) {
         let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
         do throws(SystemError) {
-            _ = try unsafe Socket.receive(connection.descriptor.number, into: area)
+            let transfer = try unsafe Socket.receive(connection.descriptor.number, into: area)
+            if case .bytes(let count) = transfer { counts.bytes += UInt64(count) }
+            if transfer == .end {
+                connection.hasEnded = true
+                if connection.phase == .lingering { close(connection) }
+            }
         } catch {
             close(connection)
         }
@@ -477,6 +474,8 @@ final class IngestLoop: @unchecked Sendable {
             if connection.stuckSince != 0, monotonic > connection.stuckSince + IngestLimits.slowReaderMilliseconds {
                 counts.reject(.slowReader)
                 close(connection)
+            } else if connection.phase == .lingering {
+                if monotonic > connection.lingerUntil { close(connection) }
             } else if idle > 0, !connection.isControl, monotonic > connection.lastHeard + idle,
                 connection.isSettled
             {
@@ -524,6 +523,7 @@ final class IngestLoop: @unchecked Sendable {
                 connection.isCutOff = true
                 connection.phase = .ending
                 touch(connection)
+            case .lingering: close(connection)
             case .ending, .flushing, .closed: break
             }
         }

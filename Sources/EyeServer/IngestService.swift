@@ -67,15 +67,9 @@ public final class IngestService {
             throw .store(error)
         }
         recovery = writer.recovery
-        let accountFile = AccountFile(disk, folder: options.folder, time: time)
         let accounts: AccountsView
         do throws(AccountError) {
-            // Looks first, so that a change between the two is seen by the next look.
-            if let book = try accountFile.refresh() {
-                accounts = AccountsView(book, file: accountFile)
-            } else {
-                accounts = AccountsView(try accountFile.load(), file: accountFile)
-            }
+            accounts = try AccountsView(AccountFile(disk, folder: options.folder, time: time), log: log)
         } catch {
             throw .accounts(error)
         }

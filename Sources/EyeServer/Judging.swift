@@ -69,14 +69,18 @@ extension IngestLoop {
         return nil
     }
 
-    /// The usable token with this secret. `looksAgain`: before it is called unknown the accounts file is looked at: the
-    /// HTTP service knows it already, from a login a moment ago.
+    /// The usable token with this secret. Before it is called unknown the accounts file is looked at, for it may have been
+    /// made a moment ago: always if `looksAgain` (the HTTP service may know it already, from a login), else now and then.
     func find(_ token: UnsafeRawBufferPointer, looksAgain: Bool = false) -> TokenEntry? {
         guard token.count <= WireLimits.tokenBytesMax, token.count > 0 else { return nil }
-        guard let entry = unsafe book.token(matching: token, now: now) else {
-            guard looksAgain, lookAtAccountFile() else { return nil }
-            return unsafe find(token)
+        var found = unsafe book.token(matching: token, now: now)
+        if found == nil, looksAgain || monotonic >= nextUnknownLook {
+            nextUnknownLook = monotonic + IngestLimits.unknownTokenLookMilliseconds
+            context.accounts.look()
+            lookAtAccounts()
+            found = unsafe book.token(matching: token, now: now)
         }
+        guard let entry = found else { return nil }
         context.tokenUse.record(entry.id, at: now)
         return entry
     }

@@ -112,7 +112,7 @@ extension IngestLoop {
         connection.stalled = nil
         connection.line = (hello.sequence ?? opened.lastSequence + 1) - 1
         connection.durableLine = connection.line
-        connection.acknowledgedLine = connection.line
+        connection.acknowledgedLine = max(connection.line, opened.lastSequence)
         appendHello(connection, lastSequence: opened.lastSequence)
         resume(connection)
         touch(connection)

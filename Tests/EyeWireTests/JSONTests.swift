@@ -1,3 +1,4 @@
+import EyeTestVectors
 import Testing
 
 @testable import EyeWire

@@ -1,3 +1,4 @@
+import EyeTestVectors
 import Foundation
 import Testing
 

@@ -1,74 +1,8 @@
+import EyeTestVectors
 import Foundation
 import Testing
 
 @testable import EyeWire
-
-/// One transcript of Tests/Vectors/wire: its steps, placeholders of `C:` resolved.
-struct Transcript: CustomTestStringConvertible, Sendable {
-    enum Step: Sendable {
-        case send([UInt8])
-        case expect(String)
-        case quiet
-        case halfClose
-        case end
-    }
-
-    static let tokens: [String: String] = [
-        "TOKEN": "0123456789abcdef0123456789abcdef01234567", "OTHER_TOKEN": "1123456789abcdef0123456789abcdef01234567",
-        "READ_TOKEN": "2123456789abcdef0123456789abcdef01234567",
-        "BAD_TOKEN": "3123456789abcdef0123456789abcdef01234567",
-    ]
-
-    let name: String
-    var isControl = false
-    var steps: [Step] = []
-    var testDescription: String { name }
-
-    static let all: [Transcript] = try! FileManager.default.contentsOfDirectory(atPath: WireVectors.folder.path)
-        .sorted()
-        .filter { $0.hasSuffix(".txt") }.map { try Transcript($0) }
-
-    init(_ name: String) throws {
-        self.name = name
-        for line in try WireVectors.lines(name) {
-            if line == "listener: control" {
-                isControl = true
-            } else if line.hasPrefix("C: ") {
-                steps.append(.send(WireVectors.unescaped(Self.resolved(line.dropFirst(3)))))
-            } else if line.hasPrefix("S: ") {
-                steps.append(.expect(Self.resolved(line.dropFirst(3))))
-            } else {
-                let steps: [String: Step] = ["Q:": .quiet, "F:": .halfClose, "E:": .end]
-                self.steps.append(try #require(steps[line], "\(name): \(line)"))
-            }
-        }
-    }
-
-    private static func resolved(_ text: Substring) -> String {
-        var text = String(text)
-        for (name, token) in tokens { text = text.replacingOccurrences(of: "{\(name)}", with: token) }
-        text = text.replacingOccurrences(of: "{UUID}", with: "6ba7b810-9dad-41d1-80b4-00c04fd430c8")
-        text = text.replacingOccurrences(of: "{UNIQUE}", with: "client1")
-        text = text.replacingOccurrences(of: "{FUTURE}", with: "2027-01-15T09:00:00.000000Z")
-        return text.replacing(#/\{FILL:(\d+)\}/#) { String(repeating: "x", count: Int($0.1)!) }
-    }
-
-    /// `line` is what `pattern` says.
-    static func matches(_ line: String, _ pattern: String) -> Bool {
-        var expression = "^"
-        var rest = Substring(String(decoding: WireVectors.unescaped(pattern), as: UTF8.self))
-        let wild = ["{ID}": "[0-9]+", "{TIME}": "[0-9-]{10}T[0-9:.]{15}Z", "{WORD}": "[^\"]*", "{ANY}": ".*"]
-        while !rest.isEmpty {
-            if let (key, value) = wild.first(where: { rest.hasPrefix($0.key) }) {
-                expression += value
-                rest = rest.dropFirst(key.count)
-            } else {
-                expression += NSRegularExpression.escapedPattern(for: String(rest.removeFirst()))
-            }
-        }
-        return line.range(of: expression + "$", options: .regularExpression) != nil
-    }
-}
 
 /// The protocol on paper: one connection whose commits happen at once and whose store is two dictionaries. It stands on the
 /// framer, the splitter, the scanner, the commands and the replies, and does what protocol.md says with them.
@@ -170,7 +104,7 @@ final class ModelConnection {
 
     /// What is wrong with a token, if anything.
     private func fault(ofToken token: [UInt8]) -> Reject? {
-        let name = Transcript.tokens.first { Array($0.value.utf8) == token }?.key
+        let name = Transcript.modelValues.first { Array($0.value.utf8) == token }?.key
         if name == nil || name == "BAD_TOKEN" { return .badToken }
         if name == "READ_TOKEN" { return .forbidden }
         if let client, client.token != token { return .forbidden }

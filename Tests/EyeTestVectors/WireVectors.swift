@@ -1,22 +1,22 @@
-// The data files of Tests/Vectors/wire, read for the tests of this target.
+// The data files of Tests/Vectors/wire, read for the tests of the parser and of the server.
 
 import Foundation
 import Testing
 
 /// Reads vector files.
-enum WireVectors {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+public enum WireVectors {
+    public static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Vectors/wire")
 
     /// The lines of a file, without remarks.
-    static func lines(_ name: String) throws -> [String] {
+    public static func lines(_ name: String) throws -> [String] {
         try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
             .filter { !$0.hasPrefix("#") && !$0.isEmpty }
     }
 
     /// Resolves `\n \r \t \\ \xHH`.
-    static func unescaped(_ text: some StringProtocol) -> [UInt8] {
+    public static func unescaped(_ text: some StringProtocol) -> [UInt8] {
         var out: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -40,12 +40,12 @@ enum WireVectors {
 }
 
 /// Numbers from a seed (splitmix64), so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
+public struct SeededGenerator: RandomNumberGenerator {
+    public var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
