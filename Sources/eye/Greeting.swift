@@ -37,14 +37,17 @@ struct Greeting {
         if options.only != .http { doors.append("Unix \(options.data)/\(IngestService.ingestSocketName)") }
         if !doors.isEmpty { lines.append("  events   " + doors.joined(separator: "  ")) }
         if let http { lines.append("  queries  http://\(http)/") }
-        if let first {
-            lines += [
-                "", "First start. Shown this once, kept only as hashes:",
-                "  \(first.userName) password  \(first.password)", "  ingest token    \(first.token)",
-            ]
-        }
+        if let first { lines += [""] + Greeting.credentials(first) }
         lines += [""] + examples
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The credentials that a first start made.
+    static func credentials(_ first: FirstCredentials) -> [String] {
+        [
+            "First start. Shown this once, kept only as hashes:",
+            "  \(first.userName) password  \(first.password)", "  ingest token    \(first.token)",
+        ]
     }
 
     private var examples: [String] {

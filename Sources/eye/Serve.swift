@@ -1,6 +1,7 @@
 // Runs the service: opens what was asked for, says where it listens, and ends it in order on SIGTERM or Ctrl-C. The seam
 // between the command line and the rooms that serve. Runs on the main thread.
 
+import EyeQueryHTTP
 import EyeServer
 import EyeStore
 import EyeSystem
@@ -11,34 +12,36 @@ import Glibc
 func runServe(_ options: ServeOptions) -> Int32 {
     let time = SystemTime()
     let log = Log(format: options.logFormat, time: time)
+    var first: FirstCredentials?
     do {
         let signals = try Signals([SIGINT, SIGTERM])
+        _ = try OpenFiles.raiseLimit()
         let disk = RealDisk()
         try Serve.prepareFolder(disk, options.data)
-        let first = try Failure.ofAccounts { () throws(AccountError) in
+        first = try Failure.ofAccounts { () throws(AccountError) in
             try AccountFile(disk, folder: options.data, time: time).firstStart()
         }
-        var ingest: IngestService?
-        if options.only != .http {
-            ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
-            try ingest?.start()
-        }
-        try Output.out(
-            Greeting(options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: nil, first: first).text)
+        // Everything is bound before anything is served: a port that is taken ends the start, not half of the service.
+        let ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
+        let http = try Serve.startHTTP(options, disk: disk, time: time, log: log)
+        try ingest?.start()
+        let greeting = Greeting(
+            options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address, first: first)
+        first = nil
+        try Output.out(greeting.text)
         Serve.waitForEnd(signals, log)
         Serve.boundTheEnd(signals, log)
+        // Requests that are being answered may still write.
+        http?.stop()
         try ingest?.stop()
         log.info("stopped: every line that was received is stored")
         return ExitCode.success
-    } catch let failure as Failure {
+    } catch {
+        // They were made, and will never be shown again.
+        if let first { Output.error(Greeting.credentials(first).joined(separator: "\n")) }
+        let failure = Serve.failure(error)
         Output.error("eye: \(failure.message)")
         return failure.code
-    } catch let error as IngestStartError {
-        Output.error("eye: \(error)")
-        return Serve.exitCode(error)
-    } catch {
-        Output.error("eye: \(error)")
-        return ExitCode.failure
     }
 }
 
@@ -52,8 +55,9 @@ enum Serve {
         }
     }
 
-    static func openIngest(_ options: ServeOptions, disk: RealDisk, time: SystemTime, log: Log) throws -> IngestService
+    static func openIngest(_ options: ServeOptions, disk: RealDisk, time: SystemTime, log: Log) throws -> IngestService?
     {
+        if options.only == .http { return nil }
         var ingest = IngestOptions(
             folder: options.data, tcp: try resolve(options.tcp), udp: try resolve(options.udp, datagram: true))
         ingest.loops = options.loops > 0 ? options.loops : min(IngestOptions.loopsMax, Processors.count)
@@ -101,11 +105,32 @@ enum Serve {
         }
     }
 
-    static func exitCode(_ error: IngestStartError) -> Int32 {
+    static func startHTTP(_ options: ServeOptions, disk: RealDisk, time: SystemTime, log: Log) throws -> HTTPService? {
+        if options.only == .ingest { return nil }
+        guard let address = try resolve(options.http) else { return nil }
+        var http = HTTPOptions(folder: options.data, address: address)
+        http.futureMicroseconds = options.maxFutureMicroseconds
+        let service = HTTPService(http, disk: disk, time: time, log: log)
+        do throws(SystemError) {
+            try service.start()
+        } catch {
+            throw IngestStartError.bind(address: "HTTP \(address)", SystemError.text(error.errno))
+        }
+        return service
+    }
+
+    /// What to say and how to exit when the start failed.
+    static func failure(_ error: any Error) -> Failure {
         switch error {
-        case .store, .accounts: ExitCode.store
-        case .bind: ExitCode.cannotBind
-        case .system(let error): error.isInputOutput ? ExitCode.inputOutput : ExitCode.failure
+        case let failure as Failure: return failure
+        case let error as SystemError: return Failure(error, "cannot start")
+        case let error as IngestStartError:
+            switch error {
+            case .store, .accounts: return Failure("\(error)", code: ExitCode.store)
+            case .bind: return Failure("\(error)", code: ExitCode.cannotBind)
+            case .system(let cause): return Failure(cause, "cannot start")
+            }
+        default: return Failure("\(error)")
         }
     }
 
