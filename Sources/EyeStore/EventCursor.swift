@@ -156,24 +156,26 @@ public final class EventCursor {
     }
 
     private func nextSegment() -> Bool {
+        // An index that had to be built in memory is large: the limit is looked at at once.
+        let isBuilt = plan?.index is IndexBuilder && current < snapshot.bases.count - 1
         plan = nil
         run.drop()
         countBefore = count
         current += filter.newestFirst ? -1 : 1
         segmentsVisited += 1
-        if segmentsVisited % 16 == 0 { snapshot.reader.trim() }
+        if isBuilt || segmentsVisited % 16 == 0 { snapshot.reader.trim() }
         return range?.contains(current) ?? false
     }
 
     private func beginSegment() throws(IndexFault) -> Bool {
         guard let index = try io({ () throws(SystemError) in try snapshot.prepare(current) }) else {
-            // About a frame's indexing.
-            budget -= 60_000
+            budget -= StoreLimits.workPerIndexedFrame
             return true
         }
         budget -= 5_000
         try noteGaps(index)
         guard let made = try SegmentPlan(index, filter, low: low, high: high) else {
+            if index is IndexBuilder { snapshot.reader.trim() }
             return nextSegment()
         }
         if isCounting, let known = made.knownCount {

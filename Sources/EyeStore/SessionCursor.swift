@@ -92,12 +92,12 @@ public final class SessionCursor {
         index = nil
         code = -1
         current -= 1
-        if current % 16 == 0 { snapshot.reader.trim() }
+        snapshot.reader.trim()
     }
 
     /// One segment's word about the one session that is wanted; the oldest word counts.
     private func findOnly() throws(IndexFault) -> Int {
-        guard let only, let index = try prepare(current) else { return 60_000 }
+        guard let only, let index = try prepare(current) else { return StoreLimits.workPerIndexedFrame }
         if let found = try index.session(only) {
             candidate = SessionEntry(
                 id: only, created: found.entry.firstReceived, sequence: found.entry.firstSequence)
@@ -109,7 +109,7 @@ public final class SessionCursor {
     /// Takes the next session of the current segment.
     private func nextCandidate() throws(IndexFault) -> Int {
         guard let index else {
-            guard let prepared = try prepare(current) else { return 60_000 }
+            guard let prepared = try prepare(current) else { return StoreLimits.workPerIndexedFrame }
             for gap in try prepared.allGaps() { damage.add(gap.firstEventID, gap.nextEventID) }
             // Codes rise with the sequence of the first record: find where `before` cuts. A cursor that comes back after a fault goes
             // on where it was.
@@ -148,7 +148,7 @@ public final class SessionCursor {
             candidate = nil
             return 500
         }
-        guard let index = try prepare(older) else { return 60_000 }
+        guard let index = try prepare(older) else { return StoreLimits.workPerIndexedFrame }
         if try index.session(found.id) != nil {
             candidate = nil
         } else {

@@ -54,6 +54,8 @@ public enum StoreLimits {
     public static let freeCheckNanoseconds: UInt64 = 200_000_000
     /// Work of one cursor step, about nanoseconds.
     public static let workPerStep = 1_000_000
+    /// What of it is set down for reading and indexing a frame.
+    public static let workPerIndexedFrame = 120_000
     /// Bytes read at a time when a segment is scanned.
     public static let scanBytes = 1 << 20
 }
