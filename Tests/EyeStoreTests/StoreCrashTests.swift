@@ -143,7 +143,7 @@ import Testing
                 } else {
                     disk.syncsLeft = Int.random(in: 0...30, using: &random)
                 }
-                try run(commits: 12)
+                try run(commits: 8)
                 states += 1
                 disk.failingSync = nil
                 if Int.random(in: 0..<4, using: &random) == 0 {
@@ -166,7 +166,7 @@ import Testing
         let environment = ProcessInfo.processInfo.environment
         if let seed = environment["EYE_STORE_SEED"].flatMap({ UInt64($0) }) {
             var life = Life(seed: seed)
-            try life.live(rounds: 10)
+            try life.live(rounds: 6)
             return
         }
         let wanted = environment["EYE_STORE_STATES"].flatMap { Int($0) } ?? 2_000
@@ -174,7 +174,7 @@ import Testing
         var seed: UInt64 = 1
         while states < wanted {
             var life = Life(seed: seed)
-            try life.live(rounds: 10)
+            try life.live(rounds: 6)
             states += life.states
             seed += 1
         }
