@@ -145,7 +145,7 @@ extension IngestLoop {
             let fits = openBatch().frame.appendSession(id, received: now, token: entry.id)
             precondition(fits, "an empty frame takes a session")
         }
-        note(slot: connection.slot, generation: connection.generation, line: number, connection, isEvent: false)
+        noteLast(connection, isEvent: false)
     }
 
     /// Control socket: keeps a refusal of the HTTP service among the errors, as far as samples are kept at all.

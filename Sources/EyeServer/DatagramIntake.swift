@@ -124,7 +124,8 @@ extension IngestLoop {
             let fields = try unsafe EventScanner.scan(text, latest: now + context.options.futureMicroseconds)
             counts.lines += 1
             unsafe store(fields, of: text, token: token, client: .none)
-            note(slot: Run.datagrams, generation: 0, line: 0, nil)
+            note(
+                nil, lines: 0...0, firstRecord: openBatch().frame.recordCount - 1, slot: Run.datagrams, generation: 0)
         } catch {
             unsafe refuseDatagram(error.shifted(by: json), line, intake, index, token: token)
         }

@@ -10,26 +10,92 @@ extension IngestLoop {
     /// wait or ends.
     func judgeLines(_ connection: Connection, _ window: UnsafeRawBufferPointer) -> Int {
         var framer = connection.framer
-        defer { connection.framer = framer }
-        while connection.phase == .open, let piece = unsafe framer.next(in: window) {
-            switch piece {
-            case .line(let range):
-                // In bounds: the framer's ranges lie in the window it was shown.
-                unsafe judgeLine(connection, UnsafeRawBufferPointer(rebasing: window[range]))
-            case .tooLong(let range):
-                unsafe judgeTooLong(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+        while connection.phase == .open {
+            let piece: LineFramer.Piece?
+            if connection.token.version == bookVersion, connection.stalled == nil, !isShedding,
+                now < connection.token.expires
+            {
+                piece = unsafe takeStraight(connection, window, &framer)
+            } else {
+                piece = unsafe framer.next(in: window)
             }
+            guard let piece else { break }
+            unsafe judgePiece(connection, piece, window)
         }
-        return framer.release()
+        let done = framer.release()
+        connection.framer = framer
+        return done
+    }
+
+    /// The straight path: stores event lines that carry the remembered token and have nothing unusual about them, one after
+    /// the other, and returns the first other piece, unjudged (or the same line again when the frame is full); nil when the
+    /// window holds no further line. Everything per line is a local: no reference count, no exclusivity check.
+    private func takeStraight(
+        _ connection: Connection, _ window: UnsafeRawBufferPointer, _ framer: inout LineFramer
+    ) -> LineFramer.Piece? {
+        let token = connection.token
+        let frame = openBatch().frame
+        let firstRecord = frame.recordCount
+        let firstLine = connection.line + 1
+        let clientSlot = connection.clientSlot
+        let latest = now + context.options.futureMicroseconds
+        let jsonOffset = TokenSecret.count + 1
+        var key = EventKey(
+            received: now, timestamp: 0, session: ID128(high: 0, low: 0), token: token.id, eventID: nil)
+        var fields = EventFields()
+        var stored: UInt64 = 0
+        var other: LineFramer.Piece?
+        while let piece = unsafe framer.next(in: window) {
+            other = piece
+            guard case .line(let range) = piece, range.count >= jsonOffset + 2 else { break }
+            // In bounds: the framer's range lies in the window it was shown, and the token and a space in the range.
+            let line = unsafe UnsafeRawBufferPointer(rebasing: window[range])
+            guard unsafe token.isAtStart(of: line) else { break }
+            let text = unsafe UnsafeRawBufferPointer(rebasing: line[jsonOffset...])
+            do throws(Fault) {
+                try unsafe EventScanner.scan(text, latest: latest, into: &fields)
+            } catch {
+                break
+            }
+            if fields.category.escaped || fields.name.escaped { break }
+            key.timestamp = fields.timestamp
+            key.session = ID128(high: fields.session.high, low: fields.session.low)
+            key.eventID = fields.eventID.map { ID128(high: $0.high, low: $0.low) }
+            // In bounds: the scanner's ranges lie in the text it was shown.
+            let fits = unsafe frame.appendEvent(
+                key, category: UnsafeRawBufferPointer(rebasing: text[fields.category.range]),
+                name: UnsafeRawBufferPointer(rebasing: text[fields.name.range]),
+                data: UnsafeRawBufferPointer(rebasing: text[fields.dataRange]),
+                client: ClientLine(slot: clientSlot, sequence: firstLine + stored))
+            if !fits { break }
+            stored += 1
+            other = nil
+        }
+        if stored > 0 {
+            connection.line += stored
+            connection.received += stored
+            counts.lines += stored
+            note(
+                connection, lines: firstLine...connection.line, firstRecord: firstRecord, slot: connection.slot,
+                generation: connection.generation)
+        }
+        return other
+    }
+
+    /// The general path.
+    private func judgePiece(_ connection: Connection, _ piece: LineFramer.Piece, _ window: UnsafeRawBufferPointer) {
+        // In bounds: the framer's ranges lie in the window it was shown.
+        switch piece {
+        case .line(let range): unsafe judgeLine(connection, UnsafeRawBufferPointer(rebasing: window[range]))
+        case .tooLong(let range):
+            unsafe refuse(connection, Fault(.tooLong), UnsafeRawBufferPointer(rebasing: window[range]))
+        }
     }
 
     /// Judges a last line that has no LF.
     func finishLine(_ connection: Connection, _ window: UnsafeRawBufferPointer) {
         guard connection.phase == .open, let piece = unsafe connection.framer.finish(in: window) else { return }
-        switch piece {
-        case .line(let range): unsafe judgeLine(connection, UnsafeRawBufferPointer(rebasing: window[range]))
-        case .tooLong(let range): unsafe judgeTooLong(connection, UnsafeRawBufferPointer(rebasing: window[range]))
-        }
+        unsafe judgePiece(connection, piece, window)
     }
 
     private func judgeLine(_ connection: Connection, _ line: UnsafeRawBufferPointer) {
@@ -100,7 +166,7 @@ extension IngestLoop {
             counts.lines += 1
             let client = ClientLine(slot: connection.clientSlot, sequence: connection.line)
             unsafe store(fields, of: text, token: connection.token.id, client: client)
-            note(slot: connection.slot, generation: connection.generation, line: connection.line, connection)
+            noteLast(connection)
         } catch {
             unsafe refuse(connection, error.shifted(by: json), line)
         }
@@ -146,27 +212,35 @@ extension IngestLoop {
         precondition(fits, "an empty frame takes every event of a legal line")
     }
 
-    /// Notes whose record was just put into the open batch.
-    func note(slot: Int32, generation: UInt32, line: UInt64, _ connection: Connection?, isEvent: Bool = true) {
+    /// Notes whose records were just put into the open batch: those of `lines`, from index `firstRecord` on. Of the
+    /// general path it is one record at a time, of datagrams none has a line.
+    func note(
+        _ connection: Connection?, lines: ClosedRange<UInt64>, firstRecord: Int, slot: Int32, generation: UInt32,
+        isEvent: Bool = true
+    ) {
         let batch = openBatch()
+        let records = Int32(batch.frame.recordCount - firstRecord)
         let last = batch.runs.count - 1
         if last >= 0, batch.runs[last].slot == slot, batch.runs[last].generation == generation,
             batch.runs[last].isEvent == isEvent,
-            connection == nil || connection!.mode == .silent || batch.runs[last].lastLine + 1 == line
+            connection == nil || connection!.mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound
         {
-            batch.runs[last].lastLine = line
-            batch.runs[last].records += 1
+            batch.runs[last].lastLine = lines.upperBound
+            batch.runs[last].records += records
         } else {
             batch.runs.append(
                 Run(
-                    slot: slot, generation: generation, firstLine: line, lastLine: line,
-                    firstRecord: Int32(batch.frame.recordCount - 1), records: 1, isEvent: isEvent))
+                    slot: slot, generation: generation, firstLine: lines.lowerBound, lastLine: lines.upperBound,
+                    firstRecord: Int32(firstRecord), records: records, isEvent: isEvent))
             connection?.runsBegun += 1
         }
     }
 
-    private func judgeTooLong(_ connection: Connection, _ head: UnsafeRawBufferPointer) {
-        unsafe refuse(connection, Fault(.tooLong), head)
+    /// Notes one record of a stream connection, the last one in the open batch.
+    func noteLast(_ connection: Connection, isEvent: Bool = true) {
+        note(
+            connection, lines: connection.line...connection.line, firstRecord: openBatch().frame.recordCount - 1,
+            slot: connection.slot, generation: connection.generation, isEvent: isEvent)
     }
 
     /// Refuses an event line: counts it, answers it if the peer listens, keeps a sample.
