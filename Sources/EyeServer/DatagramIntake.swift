@@ -12,6 +12,8 @@ final class DatagramIntake {
     let batch = DatagramBatch(slots: IngestLimits.datagramsPerRead)
     /// Remembered tokens, by a hash of their first bytes: many clients share one socket.
     var tokens: [RememberedToken]
+    /// Where the token stands that was met last: the next datagram most likely carries the same one.
+    var lastPlace = 0
     private var dropsSeen: UInt32 = 0
     private var hasWarned = false
 
@@ -53,40 +55,60 @@ extension IngestLoop {
             // Errors of an earlier answer to nobody (ICMP); the socket lives.
             return
         }
+        var path = straightPath(intake.tokens[intake.lastPlace])
+        var isStraight = isStraight(intake.tokens[intake.lastPlace])
         for index in 0..<received {
             let bytes = unsafe intake.batch.bytes(index)
             counts.datagrams += 1
             counts.bytes += UInt64(bytes.count)
-            unsafe judgeDatagram(bytes, isCut: intake.batch.isTruncated(index), intake, index)
+            guard let base = bytes.baseAddress else { continue }
+            let isCut = intake.batch.isTruncated(index)
+            var from = 0
+            /// Where the token is remembered that a bare line inherits; -1: this datagram has shown none, or a bad one.
+            var inherited = -1
+            while from < bytes.count {
+                // In bounds: `from` is below the count, and the search ends at it.
+                let feed = unsafe memchr(base + from, 0x0A, bytes.count - from)
+                let end = unsafe feed.map { unsafe UnsafeRawPointer($0) - base } ?? bytes.count
+                // In bounds: `end` is behind `from` and at most the count.
+                let last = unsafe end > from && bytes[end - 1] == 0x0D ? end - 1 : end
+                let line = unsafe UnsafeRawBufferPointer(rebasing: bytes[from..<last])
+                let isWhole = unsafe !isCut || feed != nil
+                from = end + 1
+                if isWhole, isStraight {
+                    if unsafe path.hasToken(line) {
+                        // In bounds: there is something behind the token.
+                        let text = unsafe UnsafeRawBufferPointer(rebasing: line[StraightPath.jsonOffset...])
+                        if unsafe path.store(text, client: .none) {
+                            inherited = intake.lastPlace
+                            continue
+                        }
+                    } else if inherited == intake.lastPlace, unsafe path.store(line, client: .none) {
+                        continue
+                    }
+                }
+                settle(path)
+                if isWhole {
+                    unsafe judgeDatagramLine(line, intake, index, &inherited)
+                } else {
+                    unsafe refuseDatagram(Fault(.cutLine), line, intake, index, token: 0)
+                }
+                path = straightPath(intake.tokens[intake.lastPlace])
+                isStraight = self.isStraight(intake.tokens[intake.lastPlace])
+            }
         }
+        settle(path)
     }
 
-    private func judgeDatagram(
-        _ bytes: UnsafeRawBufferPointer, isCut: Bool, _ intake: DatagramIntake, _ index: Int
-    ) {
-        guard let base = bytes.baseAddress else { return }
-        var from = 0
-        /// Where the last token of this datagram is remembered; -1: none was seen, or it was refused.
-        var remembered = -1
-        while from < bytes.count {
-            // In bounds: `from` is below the count, and the search ends at it.
-            let feed = unsafe memchr(base + from, 0x0A, bytes.count - from)
-            let end = unsafe feed.map { unsafe UnsafeRawPointer($0) - base } ?? bytes.count
-            // In bounds: `end` is behind `from` and at most the count.
-            let last = unsafe end > from && bytes[end - 1] == 0x0D ? end - 1 : end
-            let line = unsafe UnsafeRawBufferPointer(rebasing: bytes[from..<last])
-            let hasFeed = unsafe feed != nil
-            if isCut && !hasFeed {
-                unsafe refuseDatagram(Fault(.cutLine), line, intake, index, token: 0)
-            } else {
-                unsafe judgeDatagramLine(line, intake, index, &remembered)
-            }
-            from = end + 1
-        }
+    /// Counts and notes what a straight path has stored.
+    private func settle(_ path: StraightPath) {
+        if path.stored == 0 { return }
+        counts.lines += path.stored
+        note(nil, lines: 0...0, firstRecord: path.firstRecord, slot: Run.datagrams, generation: 0)
     }
 
     private func judgeDatagramLine(
-        _ line: UnsafeRawBufferPointer, _ intake: DatagramIntake, _ index: Int, _ remembered: inout Int
+        _ line: UnsafeRawBufferPointer, _ intake: DatagramIntake, _ index: Int, _ inherited: inout Int
     ) {
         let json: Int
         switch unsafe WireLine.split(line) {
@@ -103,18 +125,20 @@ extension IngestLoop {
             // In bounds: the splitter's range lies in the line.
             let result = unsafe recall(UnsafeRawBufferPointer(rebasing: line[token]), intake)
             switch result {
-            case .success(let place): remembered = place
+            case .success(let place):
+                inherited = place
+                intake.lastPlace = place
             case .failure(let reject):
-                remembered = -1
+                inherited = -1
                 unsafe refuseDatagram(Fault(reject), line, intake, index, token: 0)
                 return
             }
         }
-        guard remembered >= 0 else {
+        guard inherited >= 0 else {
             unsafe refuseDatagram(Fault(.badToken), line, intake, index, token: 0)
             return
         }
-        let token = intake.tokens[remembered].id
+        let token = intake.tokens[inherited].id
         if let reject = shedding() {
             unsafe refuseDatagram(Fault(reject), line, intake, index, token: token)
             return

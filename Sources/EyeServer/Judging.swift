@@ -12,9 +12,7 @@ extension IngestLoop {
         var framer = connection.framer
         while connection.phase == .open {
             let piece: LineFramer.Piece?
-            if connection.token.version == bookVersion, connection.stalled == nil, !isShedding,
-                now < connection.token.expires
-            {
+            if connection.stalled == nil, isStraight(connection.token) {
                 piece = unsafe takeStraight(connection, window, &framer)
             } else {
                 piece = unsafe framer.next(in: window)
@@ -27,56 +25,32 @@ extension IngestLoop {
         return done
     }
 
-    /// The straight path: stores event lines that carry the remembered token and have nothing unusual about them, one after
-    /// the other, and returns the first other piece, unjudged (or the same line again when the frame is full); nil when the
-    /// window holds no further line. Everything per line is a local: no reference count, no exclusivity check.
+    /// Takes lines by the straight path as long as it takes them; returns the first other piece, unjudged; nil when the
+    /// window holds no further line.
     private func takeStraight(
         _ connection: Connection, _ window: UnsafeRawBufferPointer, _ framer: inout LineFramer
     ) -> LineFramer.Piece? {
-        let token = connection.token
-        let frame = openBatch().frame
-        let firstRecord = frame.recordCount
-        let firstLine = connection.line + 1
+        var path = straightPath(connection.token)
         let clientSlot = connection.clientSlot
-        let latest = now + context.options.futureMicroseconds
-        let jsonOffset = TokenSecret.count + 1
-        var key = EventKey(
-            received: now, timestamp: 0, session: ID128(high: 0, low: 0), token: token.id, eventID: nil)
-        var fields = EventFields()
-        var stored: UInt64 = 0
+        let firstLine = connection.line + 1
         var other: LineFramer.Piece?
         while let piece = unsafe framer.next(in: window) {
             other = piece
-            guard case .line(let range) = piece, range.count >= jsonOffset + 2 else { break }
-            // In bounds: the framer's range lies in the window it was shown, and the token and a space in the range.
+            guard case .line(let range) = piece else { break }
+            // In bounds: the framer's range lies in the window it was shown, and the JSON behind the token in the line.
             let line = unsafe UnsafeRawBufferPointer(rebasing: window[range])
-            guard unsafe token.isAtStart(of: line) else { break }
-            let text = unsafe UnsafeRawBufferPointer(rebasing: line[jsonOffset...])
-            do throws(Fault) {
-                try unsafe EventScanner.scan(text, latest: latest, into: &fields)
-            } catch {
-                break
-            }
-            if fields.category.escaped || fields.name.escaped { break }
-            key.timestamp = fields.timestamp
-            key.session = ID128(high: fields.session.high, low: fields.session.low)
-            key.eventID = fields.eventID.map { ID128(high: $0.high, low: $0.low) }
-            // In bounds: the scanner's ranges lie in the text it was shown.
-            let fits = unsafe frame.appendEvent(
-                key, category: UnsafeRawBufferPointer(rebasing: text[fields.category.range]),
-                name: UnsafeRawBufferPointer(rebasing: text[fields.name.range]),
-                data: UnsafeRawBufferPointer(rebasing: text[fields.dataRange]),
-                client: ClientLine(slot: clientSlot, sequence: firstLine + stored))
-            if !fits { break }
-            stored += 1
+            guard unsafe path.hasToken(line) else { break }
+            let text = unsafe UnsafeRawBufferPointer(rebasing: line[StraightPath.jsonOffset...])
+            let client = ClientLine(slot: clientSlot, sequence: firstLine + path.stored)
+            guard unsafe path.store(text, client: client) else { break }
             other = nil
         }
-        if stored > 0 {
-            connection.line += stored
-            connection.received += stored
-            counts.lines += stored
+        if path.stored > 0 {
+            connection.line += path.stored
+            connection.received += path.stored
+            counts.lines += path.stored
             note(
-                connection, lines: firstLine...connection.line, firstRecord: firstRecord, slot: connection.slot,
+                connection, lines: firstLine...connection.line, firstRecord: path.firstRecord, slot: connection.slot,
                 generation: connection.generation)
         }
         return other
@@ -99,15 +73,12 @@ extension IngestLoop {
     }
 
     private func judgeLine(_ connection: Connection, _ line: UnsafeRawBufferPointer) {
-        let tokenBytes = TokenSecret.count
-        // In bounds: the comparison looks at 41 bytes of at least 43.
-        if line.count >= tokenBytes + 3, connection.token.version == bookVersion,
-            unsafe connection.token.isAtStart(of: line)
+        // In bounds: the comparison looks at 41 bytes, and there are more.
+        if line.count > StraightPath.jsonOffset, connection.token.version == bookVersion,
+            now < connection.token.expires, unsafe connection.token.isAtStart(of: line)
         {
-            if now < connection.token.expires {
-                unsafe judgeEvent(connection, line, json: tokenBytes + 1)
-                return
-            }
+            unsafe judgeEvent(connection, line, json: StraightPath.jsonOffset)
+            return
         }
         switch unsafe WireLine.split(line, isControl: connection.isControl) {
         case .ignored: return
