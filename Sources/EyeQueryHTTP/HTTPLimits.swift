@@ -72,7 +72,7 @@ public enum HTTPLimits {
     /// How often the account file is looked at for changes.
     public static let accountsMilliseconds: UInt64 = 500
     /// `stop()`: what is being answered may take this long.
-    public static let drainMilliseconds: UInt64 = 4000
+    public static let drainMilliseconds: UInt64 = 2000
 
     // MARK: Login
 

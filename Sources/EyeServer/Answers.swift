@@ -64,7 +64,7 @@ extension IngestLoop {
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
-            case .open, .waitingForClient, .flushing, .lingering, .closed: break
+            case .open, .waitingForClient, .waitingForReader, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)
@@ -111,6 +111,7 @@ extension IngestLoop {
                 part(connection)
                 return
             }
+            if connection.phase == .waitingForReader { resume(connection) }
         }
         watch(connection)
     }

@@ -21,7 +21,7 @@ public enum IngestLimits {
     public static let datagramsPerRead = 64
     /// Receive buffer asked for per UDP socket; the kernel may grant less.
     public static let datagramBufferBytes: Int32 = 8 * 1024 * 1024
-    /// Bytes of unread answers to one client; then its input is no longer read.
+    /// Bytes of unread answers to one client; then its lines are no longer judged, nor its input read.
     public static let outputBytesMax = 64 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
     public static let slowReaderMilliseconds: UInt64 = 30_000
@@ -37,7 +37,7 @@ public enum IngestLimits {
     /// Samples that wait to be written; more are not kept (the rejects are still counted).
     public static let samplesWaitingMax = 1_000
     /// How long accept(2) pauses after EMFILE or ENFILE.
-    public static let acceptPauseMilliseconds: UInt64 = 100
+    public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.
     public static let accountsLookMilliseconds: UInt64 = 500
     /// How often a loop that meets unknown tokens looks whether one was just made.
@@ -45,7 +45,7 @@ public enum IngestLimits {
     /// After a full disk, how long lines are refused unwritten before the next one is tried.
     public static let fullDiskPauseMilliseconds: UInt64 = 250
     /// At the end: how long sockets are read for lines that are already there.
-    public static let drainReadMilliseconds: UInt64 = 2_000
+    public static let drainReadMilliseconds: UInt64 = 1_000
     /// At the end: when the process gives up waiting for the disk.
     public static let drainMilliseconds: UInt64 = 4_500
     /// How often the kernel's datagram drops are read.

@@ -66,7 +66,7 @@ final class IngestLoop: @unchecked Sendable {
 
     /// All loops of the service, this one among them; set before the threads start.
     var loops: [IngestLoop] = []
-    private var listeners: [Listener] = []
+    var listeners: [Listener] = []
     var datagrams: DatagramIntake?
 
     var connections: [Connection?] = []
@@ -79,8 +79,8 @@ final class IngestLoop: @unchecked Sendable {
 
     private let room: UnsafeMutableRawPointer
     /// Where reads go; the unfinished line of a connection is copied right before it.
-    private let readArea: UnsafeMutableRawPointer
-    private static let lineRoom = WireLimits.lineWindowBytesMin + 62
+    let readArea: UnsafeMutableRawPointer
+    static let lineRoom = WireLimits.lineWindowBytesMin + 62
 
     /// The batch being filled.
     var open: Batch?
@@ -89,7 +89,7 @@ final class IngestLoop: @unchecked Sendable {
     var underWay = 0
     var collected: [Batch] = []
     var answers: [ClientAnswer] = []
-    private var drainingSince: UInt64?
+    var drainingSince: UInt64?
     private var nextSweep: UInt64 = 0
     private var nextDropsLook: UInt64 = 0
 
@@ -151,6 +151,7 @@ final class IngestLoop: @unchecked Sendable {
                 dispatch(token, readiness)
             }
             if monotonic >= nextSweep { sweep() }
+            drainOn(isQuiet: ready == 0 && canRead)
             finishTick()
         }
         published.publish(counts)
@@ -170,7 +171,7 @@ final class IngestLoop: @unchecked Sendable {
         return 0
     }
 
-    private func readClocks() {
+    func readClocks() {
         now = context.time.nowMicroseconds()
         let nanoseconds = context.time.monotonicNanoseconds()
         monotonic = nanoseconds / 1_000_000
@@ -225,7 +226,7 @@ final class IngestLoop: @unchecked Sendable {
 
     /// Batches that may still be begun.
     var framesAvailable: Int { free.count + IngestLimits.framesPerLoop - batchCount }
-    private var canRead: Bool { framesAvailable >= IngestLimits.framesPerRead }
+    var canRead: Bool { framesAvailable >= IngestLimits.framesPerRead }
 
     /// The batch being filled; begins one if there is none. Reads are only made while there is one to begin.
     func openBatch() -> Batch {
@@ -272,12 +273,8 @@ final class IngestLoop: @unchecked Sendable {
         ConnectionPlace(loop: index, slot: connection.slot, generation: connection.generation)
     }
 
-    private func adopt(_ number: Int32, _ peer: SocketAddress, _ transport: Transport) {
+    func adopt(_ number: Int32, _ peer: SocketAddress, _ transport: Transport) {
         let descriptor = Descriptor(owning: number)
-        if drainingSince != nil {
-            context.admission.leave()
-            return
-        }
         let slot = freeSlots.popLast() ?? Int32(connections.count)
         let connection = Connection(
             descriptor, transport: transport, peer: peer, slot: slot, generation: nextGeneration, now: monotonic)
@@ -303,8 +300,7 @@ final class IngestLoop: @unchecked Sendable {
     /// Asks the poller for what the connection now needs.
     func watch(_ connection: Connection) {
         var wanted: Readiness = []
-        let isStuck = connection.outputWaiting > IngestLimits.outputBytesMax
-        if (connection.phase == .open && !isStuck) || connection.phase == .lingering { wanted.insert(.readable) }
+        if connection.phase == .open || connection.phase == .lingering { wanted.insert(.readable) }
         if connection.outputWaiting > 0 { wanted.insert(.writable) }
         if wanted == connection.watched || connection.phase == .closed { return }
         connection.watched = wanted
@@ -326,118 +322,12 @@ final class IngestLoop: @unchecked Sendable {
         do throws(SystemError) {
             try poller.remove(connection.descriptor.number)
         } catch {
-            preconditionFailure("epoll_ctl on our own descriptor: \(error)")
+            // It was never watched: the kernel had no room for that.
         }
         connections[Int(connection.slot)] = nil
         freeSlots.append(connection.slot)
         counts.connectionsClosed += 1
         context.admission.leave()
-    }
-
-    // MARK: - Reading
-
-    private func read(_ connection: Connection) {
-        guard connection.phase == .open else {
-            if connection.phase != .closed { readAfterEnd(connection) }
-            return
-        }
-        let held = connection.partialCount
-        // In bounds: an unfinished line is never longer than `lineRoom` while the connection is read.
-        let start = unsafe readArea - held
-        if held > 0 { unsafe start.copyMemory(from: connection.partial!, byteCount: held) }
-        do throws(SystemError) {
-            let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
-            switch try unsafe Socket.receive(connection.descriptor.number, into: area) {
-            case .wouldBlock: return
-            case .bytes(let count):
-                counts.bytes += UInt64(count)
-                connection.bytes += UInt64(count)
-                connection.lastHeard = monotonic
-                partialBytes -= held
-                connection.partialCount = 0
-                let window = unsafe UnsafeRawBufferPointer(start: start, count: held + count)
-                unsafe judge(connection, window)
-            case .end:
-                endOfStream(connection)
-            }
-        } catch {
-            // A reset: what the peer had not finished is lost to it and to us, and counted.
-            if connection.partialCount > 0 && !connection.framer.isSkipping { noteCutLine(connection) }
-            close(connection)
-        }
-        if connection.phase != .closed { touch(connection) }
-    }
-
-    /// Judges the lines of `window` and keeps what is left.
-    func judge(_ connection: Connection, _ window: UnsafeRawBufferPointer) {
-        if connection.line == 0, !connection.talks, connection.received == 0, unsafe WireLine.isTLS(window) {
-            refusePort(connection)
-            return
-        }
-        let done = unsafe judgeLines(connection, window)
-        let rest = window.count - done
-        guard rest > 0, connection.phase != .closed else { return }
-        if partialBytes + rest > IngestLimits.partialBytesPerLoop {
-            counts.reject(.overloaded)
-            close(connection)
-            return
-        }
-        // In bounds: `done` is at most the window's count.
-        unsafe connection.keepPartial(window.baseAddress! + done, count: rest)
-        partialBytes += rest
-    }
-
-    /// Goes on with lines that had to wait for the answer to a HELLO or a SYNC.
-    func resume(_ connection: Connection) {
-        guard connection.phase == .waitingForClient || connection.phase == .waitingForSync else { return }
-        connection.phase = .open
-        let held = connection.partialCount
-        if held > 0 {
-            // The buffer is taken out while its lines are judged: what is left goes into a new one.
-            let buffer = unsafe connection.partial!
-            unsafe connection.partial = nil
-            connection.partialCapacity = 0
-            connection.partialCount = 0
-            partialBytes -= held
-            unsafe judge(connection, UnsafeRawBufferPointer(start: buffer, count: held))
-            unsafe buffer.deallocate()
-        }
-        if connection.phase != .closed { touch(connection) }
-    }
-
-    /// The peer ended its side: a last line without LF counts, then everything settles.
-    private func endOfStream(_ connection: Connection) {
-        let held = connection.partialCount
-        if held > 0 {
-            unsafe finishLine(connection, UnsafeRawBufferPointer(start: connection.partial!, count: held))
-            partialBytes -= connection.partialCount
-            connection.dropPartial()
-        }
-        connection.hasEnded = true
-        if connection.phase == .open { connection.phase = .ending }
-    }
-
-    /// After QUIT or end of stream nothing is judged; the peer may only go away.
-    private func readAfterEnd(_ connection: Connection) {
-        let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
-        do throws(SystemError) {
-            let transfer = try unsafe Socket.receive(connection.descriptor.number, into: area)
-            if case .bytes(let count) = transfer { counts.bytes += UInt64(count) }
-            if transfer == .end {
-                connection.hasEnded = true
-                if connection.phase == .lingering { close(connection) }
-            }
-        } catch {
-            close(connection)
-        }
-    }
-
-    private func noteCutLine(_ connection: Connection) {
-        connection.line += 1
-        connection.received += 1
-        connection.rejected += 1
-        counts.lines += 1
-        counts.reject(.cutLine)
     }
 
     // MARK: - Messages, time and the end
@@ -476,6 +366,8 @@ final class IngestLoop: @unchecked Sendable {
                 close(connection)
             } else if connection.phase == .lingering {
                 if monotonic > connection.lingerUntil { close(connection) }
+            } else if connection.token.id != 0, monotonic < connection.lastHeard + IngestLoop.sweepMilliseconds {
+                context.tokenUse.record(connection.token.id, at: now)
             } else if idle > 0, !connection.isControl, monotonic > connection.lastHeard + idle,
                 connection.isSettled
             {
@@ -484,61 +376,5 @@ final class IngestLoop: @unchecked Sendable {
             }
         }
         for listener in listeners { listener.resume(self) }
-    }
-
-    private var isFinished: Bool {
-        guard let since = drainingSince else { return false }
-        if open?.frame.isEmpty == false || underWay > 0 { return false }
-        let isQuiet = connections.allSatisfy { $0 == nil || $0!.outputWaiting == 0 }
-        return isQuiet || monotonic > since + IngestLimits.drainReadMilliseconds
-    }
-
-    /// Takes what is already in the sockets, for a bounded time, then only settles.
-    private func drain() {
-        if drainingSince != nil { return }
-        drainingSince = monotonic
-        for listener in listeners { listener.close(self) }
-        listeners.removeAll()
-        let deadline = monotonic + IngestLimits.drainReadMilliseconds
-        var more = true
-        while more && monotonic < deadline {
-            more = false
-            for case let connection? in connections where connection.phase == .open {
-                if !canRead && !waitForBatches() { break }
-                let before = counts.bytes
-                read(connection)
-                if counts.bytes != before { more = true }
-            }
-            if datagrams != nil, canRead || waitForBatches() {
-                let before = counts.datagrams
-                readDatagrams()
-                if counts.datagrams != before { more = true }
-            }
-            readClocks()
-        }
-        datagrams?.lookAtDrops(&counts, context.log)
-        for case let connection? in connections {
-            switch connection.phase {
-            case .open, .waitingForClient, .waitingForSync:
-                connection.isCutOff = true
-                connection.phase = .ending
-                touch(connection)
-            case .lingering: close(connection)
-            case .ending, .flushing, .closed: break
-            }
-        }
-    }
-
-    /// While draining: waits until there is room for a read again; false when the disk is too slow for that.
-    private func waitForBatches() -> Bool {
-        let deadline = context.time.monotonicNanoseconds() / 1_000_000 + IngestLimits.drainReadMilliseconds
-        while !canRead {
-            submitOpen()
-            wake.sleep(timeoutMilliseconds: 5)
-            takeVerdicts()
-            readClocks()
-            if monotonic > deadline { return false }
-        }
-        return true
     }
 }

@@ -201,7 +201,7 @@ public final class IngestService {
     /// Stops: every complete line that was received is judged and durable when this returns. The caller bounds the time,
     /// see `IngestLimits.drainMilliseconds`.
     public func stop() throws(SystemError) {
-        for loop in loops { loop.post(.drain) }
+        loops[0].post(.drain)
         for thread in loopThreads { thread.join() }
         queue.close()
         appenderThread?.join()

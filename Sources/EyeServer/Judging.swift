@@ -19,6 +19,9 @@ extension IngestLoop {
             }
             guard let piece else { break }
             unsafe judgePiece(connection, piece, window)
+            if connection.outputWaiting > IngestLimits.outputBytesMax, connection.phase == .open, drainingSince == nil {
+                connection.phase = .waitingForReader
+            }
         }
         let done = framer.release()
         connection.framer = framer

@@ -44,13 +44,17 @@ final class Listener: @unchecked Sendable {
         self.loops = loops
     }
 
-    /// Takes the connections that wait.
-    func accept(_ loop: IngestLoop) {
+    /// Takes the connections that wait; `onlyHere`: for the first loop itself, at the end.
+    func accept(_ loop: IngestLoop, onlyHere: Bool = false) {
         while true {
             do throws(SystemError) {
                 guard let (number, peer) = try Socket.accept(socket.number) else { return }
                 guard loop.context.admission.enter() else {
                     _ = Descriptor(owning: number)
+                    continue
+                }
+                if onlyHere {
+                    loop.adopt(number, peer, transport)
                     continue
                 }
                 loops[next].post(.adopt(number: number, peer: peer, transport: transport))

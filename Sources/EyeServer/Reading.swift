@@ -1,0 +1,114 @@
+// Bytes from stream sockets into lines. A read goes into the loop's one buffer, right behind the unfinished line of the
+// connection; what is unfinished afterwards is kept with the connection, so that an idle one holds no buffer. A connection
+// that must wait (for a HELLO's answer, a SYNC, a reader of its answers) keeps its unjudged bytes the same way.
+
+import EyeSystem
+import EyeWire
+
+extension IngestLoop {
+    func read(_ connection: Connection) {
+        guard connection.phase == .open else {
+            if connection.phase != .closed { readAfterEnd(connection) }
+            return
+        }
+        let held = connection.partialCount
+        // In bounds: an unfinished line is never longer than `lineRoom` while the connection is read.
+        let start = unsafe readArea - held
+        if held > 0 { unsafe start.copyMemory(from: connection.partial!, byteCount: held) }
+        do throws(SystemError) {
+            let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
+            switch try unsafe Socket.receive(connection.descriptor.number, into: area) {
+            case .wouldBlock: return
+            case .bytes(let count):
+                counts.bytes += UInt64(count)
+                connection.bytes += UInt64(count)
+                connection.lastHeard = monotonic
+                partialBytes -= held
+                connection.partialCount = 0
+                let window = unsafe UnsafeRawBufferPointer(start: start, count: held + count)
+                unsafe judge(connection, window)
+            case .end:
+                endOfStream(connection)
+            }
+        } catch {
+            // A reset: what the peer had not finished is lost to it and to us, and counted.
+            if connection.partialCount > 0 && !connection.framer.isSkipping { noteCutLine(connection) }
+            close(connection)
+        }
+        if connection.phase != .closed { touch(connection) }
+    }
+
+    /// Judges the lines of `window` and keeps what is left.
+    func judge(_ connection: Connection, _ window: UnsafeRawBufferPointer) {
+        if connection.line == 0, !connection.talks, connection.received == 0, unsafe WireLine.isTLS(window) {
+            refusePort(connection)
+            return
+        }
+        let done = unsafe judgeLines(connection, window)
+        let rest = window.count - done
+        guard rest > 0, connection.phase != .closed else { return }
+        if partialBytes + rest > IngestLimits.partialBytesPerLoop {
+            counts.reject(.overloaded)
+            close(connection)
+            return
+        }
+        // In bounds: `done` is at most the window's count.
+        unsafe connection.keepPartial(window.baseAddress! + done, count: rest)
+        partialBytes += rest
+    }
+
+    /// Goes on with lines that had to wait.
+    func resume(_ connection: Connection) {
+        switch connection.phase {
+        case .waitingForClient, .waitingForSync, .waitingForReader: connection.phase = .open
+        case .open, .ending, .flushing, .lingering, .closed: return
+        }
+        let held = connection.partialCount
+        if held > 0 {
+            // The buffer is taken out while its lines are judged: what is left goes into a new one.
+            let buffer = unsafe connection.partial!
+            unsafe connection.partial = nil
+            connection.partialCapacity = 0
+            connection.partialCount = 0
+            partialBytes -= held
+            unsafe judge(connection, UnsafeRawBufferPointer(start: buffer, count: held))
+            unsafe buffer.deallocate()
+        }
+        if connection.phase != .closed { touch(connection) }
+    }
+
+    /// The peer ended its side: a last line without LF counts, then everything settles.
+    private func endOfStream(_ connection: Connection) {
+        let held = connection.partialCount
+        if held > 0 {
+            unsafe finishLine(connection, UnsafeRawBufferPointer(start: connection.partial!, count: held))
+            partialBytes -= connection.partialCount
+            connection.dropPartial()
+        }
+        connection.hasEnded = true
+        if connection.phase == .open { connection.phase = .ending }
+    }
+
+    /// After QUIT or end of stream nothing is judged; the peer may only go away.
+    private func readAfterEnd(_ connection: Connection) {
+        let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
+        do throws(SystemError) {
+            let transfer = try unsafe Socket.receive(connection.descriptor.number, into: area)
+            if case .bytes(let count) = transfer { counts.bytes += UInt64(count) }
+            if transfer == .end {
+                connection.hasEnded = true
+                if connection.phase == .lingering { close(connection) }
+            }
+        } catch {
+            close(connection)
+        }
+    }
+
+    private func noteCutLine(_ connection: Connection) {
+        connection.line += 1
+        connection.received += 1
+        connection.rejected += 1
+        counts.lines += 1
+        counts.reject(.cutLine)
+    }
+}
