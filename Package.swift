@@ -17,7 +17,8 @@ let package = Package(
         .library(name: "EyeClient", targets: ["EyeClient"]),
     ],
     targets: [
-        .target(name: "EyeWire", swiftSettings: strict),
+        .target(name: "CEyeScan"),
+        .target(name: "EyeWire", dependencies: ["CEyeScan"], swiftSettings: strict),
         .target(name: "CEyeLinux", linkerSettings: [.linkedLibrary("crypt")]),
         .target(name: "EyeSystem", dependencies: ["CEyeLinux"], swiftSettings: strict),
         .target(name: "EyeStore", dependencies: ["EyeSystem"], swiftSettings: strict),

@@ -79,7 +79,9 @@ public enum EventScanner {
         let count = bytes.count
         // In bounds: there are eight bytes, so there is a last one.
         if count &- 8 <= WireLimits.eventBytesMax &- 8, count >= 8, unsafe bytes[count &- 1] == 0x7D {
-            return try unsafe JSONScanner<SentinelEdge>(bytes).event(latest: latest, &problems, into: &fields)
+            let scanner = unsafe JSONScanner<SentinelEdge>(bytes)
+            if scanner.usualEvent(latest: latest, into: &fields) { return }
+            return try scanner.event(latest: latest, &problems, into: &fields)
         }
         try unsafe scan(bytes, latest: latest, &problems, into: &fields)
     }

@@ -5,6 +5,8 @@
 // the text's last byte is `}`. Whoever has matched a byte other than `}` is not at the last byte, so the next one may be
 // read without a comparison; only after a `}` (and in the strings, eight bytes at a time) the count is compared.
 
+import CEyeScan
+
 /// How a scanner knows where its text ends.
 protocol TextEdge {
     /// Each read is compared with the count.
@@ -100,15 +102,15 @@ struct JSONScanner<Edge: TextEdge> {
         return (quoteOrControl | backslash) & 0x8080_8080_8080_8080
     }
 
-    /// As ``special(_:)`` for the sixteen bytes from `i` on, in two halves. The caller has compared `i + 16` with the count.
+    /// Marks among the sixteen bytes from `i` on those that ``special(_:)`` marks; see ``offset(of:)``. The caller has
+    /// compared `i + 16` with the count.
     @inline(__always)
-    func special16(_ i: Int) -> (UInt64, UInt64) {
-        let bytes = unsafe base.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
-        let quoteOrControl = (bytes ^ SIMD16(repeating: 0x02)) &- SIMD16(repeating: 0x21)
-        let backslash = (bytes ^ SIMD16(repeating: 0x5C)) &- SIMD16(repeating: 0x01)
-        let marks = unsafe unsafeBitCast(
-            (quoteOrControl | backslash) & SIMD16(repeating: 0x80), to: SIMD2<UInt64>.self)
-        return (UInt64(littleEndian: marks[0]), UInt64(littleEndian: marks[1]))
+    func special16(_ i: Int) -> eye_scan_mask { unsafe eye_scan_special16(base + i) }
+
+    /// Where the first of the marks is; there is one.
+    @inline(__always)
+    static func offset(of marks: eye_scan_mask) -> Int {
+        marks.trailingZeroBitCount &>> EYE_SCAN_SHIFT
     }
 
     /// The position of the closing quote of the string whose first character is at `start`.
@@ -118,35 +120,42 @@ struct JSONScanner<Edge: TextEdge> {
         return try closingQuote(start, isOdd: &isOdd)
     }
 
-    /// As ``closingQuote(_:)``; sets `isOdd` if the string has escapes or characters beyond ASCII.
+    /// As ``closingQuote(_:)``; sets `isOdd` if the string may have escapes or characters beyond ASCII.
     @inline(__always)
     func closingQuote(_ start: Int, isOdd: inout Bool) throws(Fault) -> Int {
         var i = start
+        while i <= count &- 16 {
+            let marks = special16(i)
+            if marks == 0 {
+                i &+= 16
+                continue
+            }
+            i &+= Self.offset(of: marks)
+            // In bounds: fewer than sixteen bytes on.
+            if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
+            isOdd = true
+            i = try skipOddity(i)
+        }
+        isOdd = true
+        return try lastClosingQuote(i)
+    }
+
+    /// As ``closingQuote(_:)`` where fewer than sixteen bytes are left.
+    @inline(never)
+    private func lastClosingQuote(_ start: Int) throws(Fault) -> Int {
+        var i = start
         while true {
-            if i &+ 16 <= count {
-                let marks = special16(i)
-                if marks.0 != 0 {
-                    i &+= marks.0.trailingZeroBitCount &>> 3
-                } else if marks.1 != 0 {
-                    i &+= 8 &+ marks.1.trailingZeroBitCount &>> 3
-                } else {
-                    i &+= 16
-                    continue
-                }
-                if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
-            } else if i &+ 8 <= count {
+            if i &+ 8 <= count {
                 let marks = Self.special(word(i))
                 if marks == 0 {
                     i &+= 8
                     continue
                 }
                 i &+= marks.trailingZeroBitCount &>> 3
-                if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
             } else {
                 while i < count, Self.isPlain(byteOrZero(i)) { i &+= 1 }
-                if byteOrZero(i) == 0x22 { return i }
             }
-            isOdd = true
+            if byteOrZero(i) == 0x22 { return i }
             i = try skipOddity(i)
         }
     }
@@ -315,10 +324,28 @@ struct JSONScanner<Edge: TextEdge> {
 
     /// The end of the object or array at `start`, with `level` brackets open around it.
     func containerEnd(_ start: Int, level: Int) throws(Fault) -> Int {
-        if level == 0 { return try outermostEnd(start) }
+        level == 0 ? try outermostEnd(start) : try containerEnd(start, level: level, open: 1)
+    }
+
+    /// The end of the object with `level` brackets open around it, of which ``usualMembers(_:)`` has stopped at `start`.
+    @inline(never)
+    func objectEnd(_ start: Int, isMember: Bool, level: Int) throws(Fault) -> Int {
+        var i = start
+        if !isMember {
+            i = skipSpaceGuarded(i)
+            let next = byteOrZero(i)
+            if next == 0x7D { return i &+ 1 }
+            guard next == 0x2C else { throw Fault(.badJSON, at: i) }
+            i = skipSpace(i &+ 1)
+        }
+        return try containerEnd(try memberValue(i), level: level, open: 3)
+    }
+
+    /// The end of the outermost of the brackets in `open`, at one of whose values `start` is.
+    private func containerEnd(_ start: Int, level: Int, open outer: UInt64) throws(Fault) -> Int {
         // One bit for each open bracket, the innermost lowest: 1 is an object. Above them all a 1 as the floor: with
         // `level` at least 1, the deepest nesting just fits in, and `open` is 1 when the last bracket is closed.
-        var open: UInt64 = 1
+        var open = outer
         let full: UInt64 = 1 &<< UInt64(truncatingIfNeeded: WireLimits.nestingMax &- level)
         var i = start
         values: while true {
@@ -341,21 +368,13 @@ struct JSONScanner<Edge: TextEdge> {
             }
             while true {
                 if isKey {
-                    // A member's name should be at `i`. Names and string values without white space between them, the
-                    // usual case, go round in here.
-                    guard byte(i) == 0x22 else { throw Fault(.badJSON, at: i) }
-                    i &+= 1
-                    while true {
-                        i = try closingQuote(i)
-                        guard i &+ 3 <= count, pair(i &+ 1) == 0x223A else {  // :"
-                            i = try colon(i &+ 1)
-                            continue values
-                        }
-                        i = try closingQuote(i &+ 3)
-                        guard i &+ 3 <= count, pair(i &+ 1) == 0x222C else { break }  // ,"
-                        i &+= 3
+                    // A member's name should be at `i`.
+                    var isValue = false
+                    (i, isValue) = try usualMembers(i)
+                    if isValue {
+                        i = try memberValue(i)
+                        continue values
                     }
-                    i &+= 1
                     isKey = false
                 }
                 // After a value, or before the bracket that closes an empty container.
@@ -375,6 +394,49 @@ struct JSONScanner<Edge: TextEdge> {
                 }
             }
         }
+    }
+
+    /// Reads on from the member whose name should be at `start` as long as members are of the usual shape: a name of
+    /// fewer than sixteen plain characters, no white space, a string or a whole number. Returns where it stopped: at a
+    /// member, or (`isMember` false) after a value.
+    @inline(__always)
+    func usualMembers(_ start: Int) throws(Fault) -> (Int, isMember: Bool) {
+        var i = start
+        // In bounds: a member that begins 48 bytes before the end. Its name's end is at most 16 bytes on, four bytes are
+        // looked at there, and sixteen from the third one on: at most 36.
+        while i <= count &- 48, byte(i) == 0x22 {
+            let nameMarks = special16(i &+ 1)
+            guard nameMarks != 0 else { break }
+            let nameEnd = i &+ 1 &+ Self.offset(of: nameMarks)
+            let colon = half(nameEnd)
+            if colon & 0xFF_FFFF == 0x22_3A22 {  // ":"
+                var end = nameEnd &+ 3
+                var marks = special16(end)
+                while marks == 0, end <= count &- 36 {
+                    end &+= 16
+                    marks = special16(end)
+                }
+                end &+= marks == 0 ? 16 : Self.offset(of: marks)
+                // In bounds: at most 16 bytes on, of the 20 just seen.
+                if half(end) & 0xFF_FFFF != 0x22_2C22 {  // ","
+                    return (try closingQuote(end) &+ 1, false)
+                }
+                i = end &+ 2
+            } else if colon & 0xFFFF == 0x3A22, colon &>> 16 & 0xFF &- 0x31 < 9 {  // ": and 1...9
+                let digits = word(nameEnd &+ 2) ^ 0x3030_3030_3030_3030
+                let others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+                guard others != 0 else { break }
+                let end = nameEnd &+ 2 &+ others.trailingZeroBitCount &>> 3
+                if pair(end) != 0x222C {  // ,"
+                    if byte(end) == 0x2C || byte(end) == 0x7D { return (end, false) }
+                    break
+                }
+                i = end &+ 1
+            } else {
+                break
+            }
+        }
+        return (i, true)
     }
 
     /// As ``containerEnd(_:level:)`` for a container around which none is open.

@@ -27,7 +27,7 @@ public enum Timestamp {
     }
 
     /// Reads `YYYY-MM-DDThh:mm:ss.uuuuuu` (26 bytes, T or space) at `text`; nil for anything that wants a closer look.
-    @inline(never)
+    @inline(__always)
     static func plain(at text: UnsafeRawPointer) -> Int64? {
         // In bounds: the caller owns 26 bytes from `text`; the last load is bytes 24..<26.
         let word0 = unsafe UInt64(littleEndian: text.loadUnaligned(as: UInt64.self))

@@ -1,0 +1,3 @@
+// The package manager wants a source file: everything is inline in the header.
+
+#include "eyescan.h"
