@@ -154,6 +154,17 @@ const void *eye_datagram_source(const struct eye_datagrams *batch, int index, ui
     return &batch->sources[index];
 }
 
+int eye_datagrams_send(int descriptor, const uint8_t *bytes, const struct eye_piece *pieces, unsigned count) {
+    struct mmsghdr messages[EYE_DATAGRAMS_MAX];
+    struct iovec vectors[EYE_DATAGRAMS_MAX];
+    if (count > EYE_DATAGRAMS_MAX) count = EYE_DATAGRAMS_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        vectors[i] = (struct iovec){.iov_base = (void *)(bytes + pieces[i].offset), .iov_len = pieces[i].count};
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &vectors[i], .msg_iovlen = 1}};
+    }
+    return sendmmsg(descriptor, messages, count, MSG_NOSIGNAL);
+}
+
 int eye_socket_drops(int descriptor, uint32_t *drops) {
     uint32_t values[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof values;

@@ -18,7 +18,7 @@ public enum ClientAddress: Hashable, Sendable {
     }
 
     /// Connects; every address of a name is tried in turn. The socket is non-blocking.
-    func connect(timeoutMilliseconds: Int32) throws(SendError) -> Descriptor {
+    public func connect(timeoutMilliseconds: Int32) throws(SendError) -> Descriptor {
         var last = SendError.cannotConnect(description, "no address")
         for candidate in try candidates() {
             do throws(SystemError) {

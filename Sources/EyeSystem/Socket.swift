@@ -108,11 +108,14 @@ public enum Socket {
             let code = try pendingError(number)
             if code != 0 { throw SystemError(errno: code, call: "connect") }
         }
-        if !nonBlocking {
-            let flags = try retrying("fcntl") { fcntl(number, F_GETFL) }
-            _ = try retrying("fcntl") { fcntl(number, F_SETFL, flags & ~O_NONBLOCK) }
-        }
+        if !nonBlocking { try makeBlocking(number) }
         return socket
+    }
+
+    /// Lets calls on the socket wait.
+    public static func makeBlocking(_ socket: Int32) throws(SystemError) {
+        let flags = try retrying("fcntl") { fcntl(socket, F_GETFL) }
+        _ = try retrying("fcntl") { fcntl(socket, F_SETFL, flags & ~O_NONBLOCK) }
     }
 
     /// Takes and clears SO_ERROR.
@@ -189,6 +192,14 @@ public enum Socket {
         }
     }
 
+    /// recv(2) into the array's first bytes, as many as it has; it must not be empty.
+    public static func receive(_ socket: Int32, into room: inout [UInt8]) throws(SystemError) -> Transfer {
+        var span = room.mutableSpan
+        return try unsafe span.withUnsafeMutableBytes { buffer throws(SystemError) in
+            try unsafe receive(socket, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+    }
+
     /// send(2) of as much of `bytes` as goes; no SIGPIPE.
     public static func send(_ socket: Int32, _ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Transfer {
         while true {
@@ -204,11 +215,16 @@ public enum Socket {
 
     /// send(2) of `bytes` from index `start` on.
     public static func send(_ socket: Int32, _ bytes: [UInt8], from start: Int) throws(SystemError) -> Transfer {
+        try send(socket, bytes, start..<bytes.count)
+    }
+
+    /// send(2) of the bytes at `range`.
+    public static func send(_ socket: Int32, _ bytes: [UInt8], _ range: Range<Int>) throws(SystemError) -> Transfer {
         let result = unsafe bytes.withUnsafeBytes { all in
             do throws(SystemError) {
                 // In bounds: the slice is checked against the array's own count.
                 return Result<Transfer, SystemError>.success(
-                    try unsafe send(socket, UnsafeRawBufferPointer(rebasing: all[start...])))
+                    try unsafe send(socket, UnsafeRawBufferPointer(rebasing: all[range])))
             } catch {
                 return Result<Transfer, SystemError>.failure(error)
             }

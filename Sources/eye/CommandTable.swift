@@ -3,7 +3,9 @@
 /// The table of subcommands.
 enum CommandTable {
     static let all: [Command] =
-        [ServeCommand.command] + UserCommand.all + TokenCommand.all + [SendCommand.command, TailCommand.command]
+        [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
+            SendCommand.command, TailCommand.command, BenchCommand.command,
+        ]
 
     /// Every variable that any option looks at.
     static var variables: Set<String> { Set(all.flatMap { $0.options.compactMap(\.environment) }) }

@@ -46,6 +46,14 @@ const uint8_t *eye_datagram_bytes(const struct eye_datagrams *, int index);
 size_t eye_datagram_count(const struct eye_datagrams *, int index);
 int eye_datagram_truncated(const struct eye_datagrams *, int index);
 const void *eye_datagram_source(const struct eye_datagrams *, int index, uint32_t *address_bytes);
+/* A datagram to be sent: a piece of the caller's memory. */
+struct eye_piece {
+    size_t offset;
+    size_t count;
+};
+enum { EYE_DATAGRAMS_MAX = 128 };
+/* sendmmsg(2) on a connected socket, at most EYE_DATAGRAMS_MAX pieces of `bytes`: how many left, or -1 and errno. */
+int eye_datagrams_send(int descriptor, const uint8_t *bytes, const struct eye_piece *pieces, unsigned count);
 /* sk_drops of a socket, modulo 2^32 (SO_MEMINFO, SK_MEMINFO_DROPS). */
 int eye_socket_drops(int descriptor, uint32_t *drops);
 
