@@ -57,6 +57,7 @@ final class IndexKeeper: Sendable {
             guard let builder = building.builder else { return true }
             if try builder.step() { return true }
             try IndexFileWriter.write(builder, disk, path: path(job.base, "index", ".idx"))
+            CrashPoint.reach(.indexWritten)
             return done(job.base)
         } catch {
             // Gone, unreadable, or no room: it stays without an index in this life; readers build their own.

@@ -148,13 +148,16 @@ final class LogWriter {
                 try active.file.synchronize()
                 return refuse()
             }
+            CrashPoint.reach(.frameWritten)
             try active.file.synchronize()
+            CrashPoint.reach(.synced)
             active.bytes += bytes
             active.previousCRC = crc
             active.hasRecords = true
             bytesSinceCheck += bytes
             position = next
             try publish()
+            CrashPoint.reach(.watermarkPublished)
             return .durable
         } catch {
             failure = error
@@ -257,6 +260,7 @@ struct NewSegment {
         let path = log + "/" + SegmentFolder.name(base, ".log")
         try NewSegment.removeLeftover(disk, folder: folder, base: base)
         let file = try disk.open(path + ".new", .create)
+        CrashPoint.reach(.segmentCreated)
         let head = ByteBuffer(count: StoreLimits.headerBytes)
         let header = SegmentHeader(
             base: base, firstEventID: position.nextEventID, created: created, salt: salt, commit: position.commit)
@@ -309,8 +313,11 @@ struct NewSegment {
             bytes += Int64(header.frameBytes)
         }
         try file.synchronize()
+        CrashPoint.reach(.headerSynced)
         try disk.rename(path + ".new", to: path)
+        CrashPoint.reach(.segmentRenamed)
         try disk.synchronizeDirectory(log)
+        CrashPoint.reach(.folderSynced)
         return ActiveSegment(
             file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty)
     }

@@ -148,6 +148,23 @@ public final class RealDisk: Disk {
         }
         return RealLock(file)
     }
+
+    /// Whether somebody holds the lock `path` now; false when there is no such file. A shared lock is tried for a moment.
+    public func isLocked(_ path: String) throws(SystemError) -> Bool {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Descriptor.open(path, flags: O_RDONLY)
+        } catch {
+            if error.errno == ENOENT { return false }
+            throw error
+        }
+        while flock(file.number, LOCK_SH | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            if errno == EWOULDBLOCK { return true }
+            throw SystemError.last("flock")
+        }
+        return false
+    }
 }
 
 private final class RealLock: DiskLock {

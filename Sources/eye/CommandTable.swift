@@ -1,14 +1,18 @@
 // Every subcommand, in the order of --help.
 
+import EyeSystem
+
 /// The table of subcommands.
 enum CommandTable {
     static let all: [Command] =
         [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
-            SendCommand.command, TailCommand.command, BenchCommand.command,
+            SendCommand.command, TailCommand.command, VerifyCommand.command, BackupCommand.command, BenchCommand.command,
         ]
 
     /// Every variable that any option looks at.
-    static var variables: Set<String> { Set(all.flatMap { $0.options.compactMap(\.environment) }) }
+    static var variables: Set<String> {
+        Set(all.flatMap { $0.options.compactMap(\.environment) } + [CrashPoint.variable])
+    }
 
     /// Known to every subcommand that looks into the data folder.
     static let data = Option(

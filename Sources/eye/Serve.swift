@@ -14,6 +14,7 @@ func runServe(_ options: ServeOptions) -> Int32 {
     let log = Log(format: options.logFormat, time: time)
     var first: FirstCredentials?
     do {
+        try Serve.tellCrashPoint(log)
         let signals = try Signals([SIGINT, SIGTERM])
         _ = try OpenFiles.raiseLimit()
         let disk = RealDisk()
@@ -47,6 +48,17 @@ func runServe(_ options: ServeOptions) -> Int32 {
 
 /// The parts of `eye serve`.
 enum Serve {
+    /// Nobody shall wonder why a process dies that was told to.
+    static func tellCrashPoint(_ log: Log) throws(Failure) {
+        guard let value = Environment.all[CrashPoint.variable], !value.isEmpty else { return }
+        guard let armed = CrashPoint.armedText else {
+            let names = CrashPoint.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Failure(
+                "\(CrashPoint.variable): '\(value)' is not NAME or NAME:N with one of \(names)", code: ExitCode.usage)
+        }
+        log.warning("for a test: this process will kill itself", ["at": armed])
+    }
+
     static func prepareFolder(_ disk: RealDisk, _ folder: String) throws(Failure) {
         do throws(SystemError) {
             try disk.makeDirectory(folder)

@@ -215,6 +215,7 @@ public final class AccountFile: Sendable {
             try file.write(all: bytes)
             try file.synchronize()
             try disk.rename(temporary, to: path)
+            CrashPoint.reach(.accountsReplaced)
             try disk.synchronizeDirectory(folder)
         } catch {
             throw .system(error, path: path)

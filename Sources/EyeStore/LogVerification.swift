@@ -1,0 +1,200 @@
+// Reads every byte of one log (`log/` or `rejected/log/`) up to its durable position, checks every checksum, link and number, and says what
+// is wrong. The same rules as recovery and readers, but over all segments, and nothing is changed. Used by `StoreVerification`.
+
+import EyeSystem
+import Glibc
+
+/// What is known of a segment that was read.
+struct VerifiedSegment {
+    var base: UInt64
+    var next: UInt64?
+    /// Nothing is wrong with it.
+    var isClean = true
+    var events = 0
+    var salt: UInt32?
+    /// Bytes from its start that belong to it.
+    var bytes: Int64 = 0
+}
+
+/// One log under verification.
+struct LogVerification {
+    let disk: any Disk
+    /// The folder that holds `log/`.
+    let folder: String
+    let inventory: LogInventory
+    /// Whether segments may have gone at the front without a word (`rejected/`).
+    let mayLoseFront: Bool
+
+    private(set) var damage: [Corruption] = []
+    private(set) var segments: [VerifiedSegment] = []
+    private(set) var frames: UInt64 = 0
+    private(set) var events: UInt64 = 0
+    private(set) var records: UInt64 = 0
+    private(set) var firstEventID: UInt64?
+    /// Where the numbering stands behind what was read.
+    private(set) var position = LogPosition()
+    /// Bytes at the end of an open-ended segment that are no whole frame.
+    private(set) var unfinished: (base: UInt64, offset: Int64, bytes: Int64)?
+    /// Events below this one are gone by retention.
+    private var firstKept: UInt64 = 1
+    /// The last place of `damage`, while the ids it costs are not known to their end.
+    private var isLastOpen = false
+
+    init(_ disk: any Disk, folder: String, inventory: LogInventory, mayLoseFront: Bool) {
+        self.disk = disk
+        self.folder = folder
+        self.inventory = inventory
+        self.mayLoseFront = mayLoseFront
+    }
+
+    /// Reads all of it; tells `progress` how many bytes more were read.
+    mutating func run(_ progress: (Int64) -> Void) throws(SystemError) {
+        for (index, segment) in inventory.segments.enumerated() {
+            try read(segment, isFirst: index == 0, progress)
+        }
+        if !mayLoseFront, let first = firstEventID, first > firstKept,
+            !damage.contains(where: { $0.firstEventID <= firstKept })
+        {
+            let base = inventory.segments.first?.base ?? 1
+            damage.insert(
+                Corruption(
+                    segment: base, offset: 0, bytes: 0, cause: .missingSegment, firstEventID: firstKept,
+                    nextEventID: first), at: 0)
+        }
+        guard let mark = inventory.mark else { return }
+        guard mark.nextSequence > position.nextSequence || mark.nextEventID > position.nextEventID else { return }
+        if isLastOpen, let last = damage.indices.last {
+            damage[last].nextEventID = max(damage[last].nextEventID, mark.nextEventID)
+        } else {
+            let isHere = mark.segment == inventory.segments.last?.base
+            damage.append(
+                Corruption(
+                    segment: mark.segment, offset: isHere ? segments.last?.bytes ?? 0 : 0,
+                    bytes: isHere ? 0 : mark.bytes,
+                    cause: isHere ? .missingBytes : .missingSegment,
+                    firstEventID: position.nextEventID, nextEventID: max(mark.nextEventID, position.nextEventID)))
+        }
+    }
+
+    private mutating func read(
+        _ segment: LogInventory.Segment, isFirst: Bool, _ progress: (Int64) -> Void
+    ) throws(SystemError) {
+        var about = VerifiedSegment(base: segment.base, next: segment.next)
+        let damageBefore = damage.count
+        var isBegun = false
+        var isOpeningWhole = false
+        var bad: [(offset: Int64, bytes: Int64, cause: CorruptionCause)] = []
+        var told: Int64 = 0
+        let scanner: SegmentScanner
+        do throws(SystemError) {
+            let file = try disk.open(folder + "/log/" + SegmentFolder.name(segment.base, ".log"), .read)
+            scanner = SegmentScanner(file, base: segment.base, limit: segment.bytes)
+        } catch {
+            // Evicted meanwhile: no part of this moment any more.
+            if error.isMissing && mayLoseFront { return }
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            begin(segment.base, firstEventID: nil, isFirst: isFirst)
+            note(segment.base, [(0, segment.bytes, .unreadable)], next: nil)
+            about.isClean = false
+            segments.append(about)
+            progress(segment.bytes)
+            return
+        }
+        scan: while true {
+            let step: ScanStep
+            do throws(SystemError) {
+                step = try scanner.next()
+            } catch {
+                // The disk cannot read it: as good as damaged from here on.
+                bad.append((scanner.offset, max(segment.bytes - scanner.offset, 0), .unreadable))
+                break scan
+            }
+            if !isBegun, let header = scanner.header {
+                begin(segment.base, firstEventID: header.firstEventID, isFirst: isFirst)
+                firstKept = max(firstKept, header.firstKeptEventID)
+                isBegun = true
+            }
+            if scanner.offset - told >= Int64(StoreLimits.scanBytes) {
+                progress(scanner.offset - told)
+                told = scanner.offset
+            }
+            switch step {
+            case .working: continue
+            case .end: break scan
+            case .bad(let offset, let bytes, let cause): bad.append((offset, bytes, cause))
+            case .frame(let frame):
+                if let next = segment.next, frame.header.firstSequence >= next { break scan }
+                if !isBegun {
+                    begin(segment.base, firstEventID: frame.header.firstEventID, isFirst: isFirst)
+                    isBegun = true
+                }
+                if !frame.linked && bad.isEmpty { bad.append((frame.offset, 0, .brokenChain)) }
+                note(segment.base, bad, next: frame.header.firstEventID)
+                bad.removeAll(keepingCapacity: true)
+                let header = frame.header
+                if header.kind == FrameKind.opening && header.flags & FrameFlag.last != 0 { isOpeningWhole = true }
+                position = LogPosition(
+                    nextSequence: header.nextSequence, nextEventID: header.nextEventID, commit: header.commit)
+                frames += 1
+                if header.kind == FrameKind.records {
+                    if firstEventID == nil && header.events > 0 { firstEventID = header.firstEventID }
+                    records += UInt64(header.records)
+                    events += UInt64(header.events)
+                    about.events += Int(header.events)
+                }
+                about.bytes = frame.end
+            }
+        }
+        if !isBegun { begin(segment.base, firstEventID: nil, isFirst: isFirst) }
+        if segment.isOpenEnded, let last = bad.last, bad.count == 1, last.cause != .unreadable, isOpeningWhole {
+            unfinished = (segment.base, last.offset, last.bytes)
+            bad.removeAll()
+        }
+        note(segment.base, bad, next: nil)
+        if damage.count == damageBefore && !isOpeningWhole {
+            note(segment.base, [(about.bytes, 0, .missingBytes)], next: nil)
+        }
+        about.isClean = damage.count == damageBefore
+        about.salt = scanner.salt
+        segments.append(about)
+        progress(segment.bytes - told)
+    }
+
+    /// A segment begins: do its numbers follow the one before?
+    private mutating func begin(_ base: UInt64, firstEventID first: UInt64?, isFirst: Bool) {
+        if !isFirst {
+            if isLastOpen, let last = damage.indices.last {
+                if let first {
+                    damage[last].nextEventID = max(damage[last].nextEventID, first)
+                    isLastOpen = false
+                }
+            } else if base != position.nextSequence || first.map({ $0 != position.nextEventID }) ?? false {
+                damage.append(
+                    Corruption(
+                        segment: segments.last?.base ?? base, offset: segments.last?.bytes ?? 0, bytes: 0,
+                        cause: .missingSegment, firstEventID: position.nextEventID,
+                        nextEventID: max(first ?? position.nextEventID, position.nextEventID)))
+            }
+        }
+        position.nextSequence = max(position.nextSequence, base)
+        if let first { position.nextEventID = max(position.nextEventID, first) }
+    }
+
+    /// Damaged places in a row; `next`: the event id behind the last of them, nil: not known yet.
+    private mutating func note(
+        _ base: UInt64, _ places: [(offset: Int64, bytes: Int64, cause: CorruptionCause)], next: UInt64?
+    ) {
+        for (index, place) in places.enumerated() {
+            let isLast = index == places.count - 1
+            if isLastOpen, let last = damage.indices.last, let next {
+                damage[last].nextEventID = max(damage[last].nextEventID, next)
+            }
+            damage.append(
+                Corruption(
+                    segment: base, offset: place.offset, bytes: place.bytes, cause: place.cause,
+                    firstEventID: position.nextEventID,
+                    nextEventID: max(isLast ? next ?? 0 : 0, position.nextEventID)))
+            isLastOpen = isLast && next == nil
+        }
+    }
+}

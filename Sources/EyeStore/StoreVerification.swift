@@ -1,0 +1,244 @@
+// Reads a whole store and says what is wrong with it: log, rejected samples, indexes, watermark, accounts. Changes nothing, and may run
+// beside the service: it looks at what was durable when it began. `repairIndexes` is apart, for who holds the store's lock. Used
+// by `eye verify` and by `eye backup` (over the copy); one thread.
+
+import EyeSystem
+import Glibc
+
+/// A verification of one data folder.
+public final class StoreVerification {
+    private let disk: any Disk
+    private let folder: String
+    private let isRunning: Bool
+    private let inventory: LogInventory
+    private let rejectedInventory: LogInventory
+    private var report = StoreReport()
+    private var log: LogVerification?
+    /// Closed segments whose index is missing or wrong.
+    private var unindexed: [UInt64] = []
+
+    /// Looks at what there is. `isRunning`: another process writes this folder now.
+    public init(_ disk: any Disk, folder: String, isRunning: Bool) throws(StoreOpenError) {
+        self.disk = disk
+        self.folder = folder
+        self.isRunning = isRunning
+        inventory = try LogInventory(disk, folder: folder, isRunning: isRunning)
+        rejectedInventory = try LogInventory(disk, folder: folder + "/rejected", isRunning: isRunning)
+    }
+
+    /// Bytes that will be read, about: what progress is measured by.
+    public var totalBytes: Int64 { inventory.bytes + rejectedInventory.bytes }
+
+    /// The last event that was durable when this began, by the watermark; nil: there is none.
+    public var durableEventID: UInt64? { inventory.mark.map { $0.nextEventID - 1 } }
+
+    /// Reads all of it; `progress` is told how many bytes were read so far.
+    public func run(_ progress: (Int64) -> Void) throws(SystemError) -> StoreReport {
+        var done: Int64 = 0
+        let tell = { (more: Int64) in
+            done += more
+            progress(done)
+        }
+        checkWatermark("", inventory)
+        let log = try readLog(folder, "log/", .log, inventory, mayLoseFront: false, tell)
+        self.log = log
+        report.segments = log.segments.count
+        report.frames = log.frames
+        report.events = log.events
+        report.firstEventID = log.firstEventID ?? log.position.nextEventID
+        report.nextEventID = log.position.nextEventID
+        checkNames()
+        try checkIndexes(log)
+        checkWatermark("rejected/", rejectedInventory)
+        let rejected = try readLog(
+            folder + "/rejected", "rejected/log/", .rejected, rejectedInventory, mayLoseFront: true, tell)
+        report.samples = rejected.records
+        report.frames += rejected.frames
+        checkAccounts()
+        report.bytes = done
+        return report
+    }
+
+    private func readLog(
+        _ folder: String, _ name: String, _ part: StoreFinding.Part, _ inventory: LogInventory, mayLoseFront: Bool,
+        _ tell: (Int64) -> Void
+    ) throws(SystemError) -> LogVerification {
+        var log = LogVerification(disk, folder: folder, inventory: inventory, mayLoseFront: mayLoseFront)
+        try log.run(tell)
+        for place in log.damage { report.findings.append(StoreFinding(place, part: part, folder: name)) }
+        if let tail = log.unfinished {
+            var finding = StoreFinding(
+                .note, part, file: name + SegmentFolder.name(tail.base, ".log"),
+                what: "the last write was not finished; nothing of it was acknowledged",
+                advice: "Nothing to do: the next start keeps a copy and cuts it.")
+            finding.offset = tail.offset
+            finding.bytes = tail.bytes
+            report.findings.append(finding)
+        }
+        if let last = inventory.segments.last, !last.isOpenEnded, !isRunning, last.fileBytes > last.bytes {
+            var finding = StoreFinding(
+                .note, part, file: name + SegmentFolder.name(last.base, ".log"),
+                what: "written, but not known to be durable; nothing of it was acknowledged",
+                advice: "Nothing to do: the next start keeps what is whole of it.")
+            finding.offset = last.bytes
+            finding.bytes = last.fileBytes - last.bytes
+            report.findings.append(finding)
+        }
+        return log
+    }
+
+    // MARK: Watermark
+
+    private func checkWatermark(_ prefix: String, _ inventory: LogInventory) {
+        let file = prefix + "watermark"
+        func note(_ gravity: StoreFinding.Gravity, _ what: String, _ advice: String) {
+            report.findings.append(StoreFinding(gravity, .watermark, file: file, what: what, advice: advice))
+        }
+        if let failure = inventory.markFailure {
+            note(.damage, "it cannot be read (\(failure))", "Stop eye, move it away and start eye: it is made anew.")
+            return
+        }
+        if let mark = inventory.mark {
+            guard let last = inventory.segments.last, mark.segment < last.base else { return }
+            note(
+                .note, "it is behind the log, as after a power cut", "Nothing to do: the next start writes it anew.")
+            return
+        }
+        if inventory.segments.isEmpty { return }
+        do throws(SystemError) {
+            _ = try disk.stamp(folder + "/" + file)
+            note(
+                .damage, "neither of its two places is whole; no event is lost, but the newest are not shown",
+                "Stop eye and start it again: it is written anew from the log.")
+        } catch {
+            note(
+                .note, "it is missing; the newest events are not shown without it",
+                "Nothing to do: the next start writes it anew from the log.")
+        }
+    }
+
+    // MARK: Names
+
+    /// Files in `log/` that are none of ours.
+    private func checkNames() {
+        let names: [String]
+        do throws(SystemError) { names = try disk.list(folder + "/log") } catch { return }
+        for name in names.sorted() where SegmentFolder.base(name, ".log") == nil {
+            if name.hasSuffix(".new") { continue }
+            let isTorn = name.hasSuffix(".torn")
+            report.findings.append(
+                StoreFinding(
+                    .note, .log, file: "log/" + name,
+                    what: isTorn ? "a copy of an unfinished write that a start cut" : "not a file of the store",
+                    advice: isTorn ? "It may be deleted." : "It is not looked at; move it away."))
+        }
+    }
+
+    // MARK: Index
+
+    private func checkIndexes(_ log: LogVerification) throws(SystemError) {
+        for segment in log.segments where segment.next != nil {
+            let name = "index/" + SegmentFolder.name(segment.base, ".idx")
+            let cache = BlockCache(bytesMax: 1 << 20)
+            let index = try IndexFile.open(disk, path: folder + "/" + name, base: segment.base, cache: cache)
+            var isWhole = false
+            if let index {
+                do throws(IndexFault) {
+                    try index.checkAll()
+                    // Made before a place was damaged, it may know more than the log shows now.
+                    isWhole = !segment.isClean || (index.rows == segment.events && index.salt == segment.salt)
+                } catch {
+                    isWhole = false
+                }
+            }
+            if isWhole {
+                report.indexes += 1
+                continue
+            }
+            unindexed.append(segment.base)
+            var isThere = true
+            do throws(SystemError) { _ = try disk.stamp(folder + "/" + name) } catch { isThere = !error.isMissing }
+            report.findings.append(
+                isThere
+                    ? StoreFinding(
+                        .damage, .index, file: name,
+                        what: "its checksums are wrong or it belongs to other bytes; no event is lost",
+                        advice:
+                            "Stop eye and run 'eye verify --repair-index', or delete it: it is made anew from the log.")
+                    : StoreFinding(
+                        .note, .index, file: name, what: "a closed segment has no index yet; queries are slower",
+                        advice: "Nothing to do: the running service makes it."))
+        }
+    }
+
+    /// After `run`: writes the indexes that it found missing or wrong, and takes those findings back. The caller holds the store's lock.
+    public func repairIndexes(_ progress: (Int64) -> Void) throws(SystemError) -> StoreReport {
+        guard let log else { return report }
+        try disk.makeDirectory(folder + "/index")
+        var system = SystemRandomNumberGenerator()
+        var done: Int64 = 0
+        for base in unindexed {
+            guard let segment = log.segments.first(where: { $0.base == base }) else { continue }
+            let file = try disk.open(folder + "/log/" + SegmentFolder.name(base, ".log"), .read)
+            let bytes = try file.size()
+            let builder = IndexBuilder(file, base: base, limit: bytes, seed: system.next())
+            builder.supersededAt = segment.next
+            while try builder.step() {}
+            let name = "index/" + SegmentFolder.name(base, ".idx")
+            try IndexFileWriter.write(builder, disk, path: folder + "/" + name)
+            report.findings.removeAll { $0.part == .index && $0.file == name }
+            report.repairedIndexes += 1
+            done += bytes
+            progress(done)
+        }
+        unindexed = []
+        return report
+    }
+
+    // MARK: Accounts
+
+    private func checkAccounts() {
+        do throws(AccountError) {
+            _ = try AccountFile(disk, folder: folder, time: SystemTime()).load()
+        } catch {
+            switch error {
+            case .noFolder: break
+            case .noAccounts:
+                report.findings.append(
+                    StoreFinding(
+                        .note, .accounts, file: AccountFile.name, what: "there are no accounts yet",
+                        advice: "The first 'eye serve' makes them."))
+            default:
+                report.findings.append(
+                    StoreFinding(
+                        .damage, .accounts, file: AccountFile.name, what: "\(error)",
+                        advice: "Without it nobody can log in or send."))
+            }
+        }
+    }
+}
+
+/// Taking and testing a store's lock, for commands that are not the service.
+public enum StoreLock {
+    /// Name of the file in the data folder.
+    public static let name = "LOCK"
+
+    /// Takes the lock of the one writer; `.locked` when a service runs.
+    public static func take(_ disk: any Disk, folder: String) throws(StoreOpenError) -> any DiskLock {
+        do throws(SystemError) {
+            return try disk.lock(folder + "/" + name, waitMilliseconds: 0)
+        } catch {
+            if error.isWouldBlock { throw .locked }
+            throw .unusable(path: folder + "/" + name, error)
+        }
+    }
+
+    /// Whether a writer lives. Never makes the file.
+    public static func isHeld(_ disk: RealDisk, folder: String) throws(StoreOpenError) -> Bool {
+        do throws(SystemError) {
+            return try disk.isLocked(folder + "/" + name)
+        } catch {
+            throw .unusable(path: folder + "/" + name, error)
+        }
+    }
+}
