@@ -57,7 +57,8 @@ struct Greeting {
             lines.append("  printf '%s \(Greeting.event)\\n' \(token) | nc -N \(tcp.host) \(tcp.port)")
         }
         if let http {
-            lines.append("  curl -s http://\(http)/events/ -H 'Authorization: Token \(token)' -d '\(Greeting.event)'")
+            // Double quotes: `$TOKEN` is the shell's to fill in.
+            lines.append("  curl -s http://\(http)/events/ -H \"Authorization: Token \(token)\" -d '\(Greeting.event)'")
             let password = first?.password ?? "PASSWORD"
             lines += [
                 "  READ=$(curl -s http://\(http)/api-token-auth/ -d "
@@ -66,10 +67,30 @@ struct Greeting {
             ]
         }
         if first == nil {
-            lines.insert("Make a token with: eye token add NAME --scope ingest --data \(options.data)", at: 0)
+            let add =
+                "\(Greeting.quoted(program)) token add NAME --scope ingest --data \(Greeting.quoted(options.data))"
+            lines.insert(contentsOf: ["Try it, with a token of your own:", "  TOKEN=$(\(add))"], at: 0)
         } else if !lines.isEmpty {
             lines.insert("Try it:", at: 0)
         }
         return lines
+    }
+
+    /// How this program was called: `swift run` puts it in no PATH.
+    private var program: String { CommandLine.arguments.first ?? "eye" }
+
+    /// `text` as one word of the shell.
+    private static func quoted(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        if isPlain && !text.isEmpty { return text }
+        return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -39,7 +39,7 @@ func runServe(_ options: ServeOptions) -> Int32 {
         return ExitCode.success
     } catch {
         // They were made, and will never be shown again.
-        if let first { Output.error(Greeting.credentials(first).joined(separator: "\n")) }
+        if let first { for line in Greeting.credentials(first) { Output.error(line) } }
         let failure = Serve.failure(error)
         Output.error("eye: \(failure.message)")
         return failure.code

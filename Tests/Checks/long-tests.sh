@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The tests' longer variants: transcripts cut at every position over real sockets, ten times as many crash states of the store.
+. "$(dirname "$0")/common.sh"
+export EYE_LONG_TESTS=1 EYE_STORE_STATES=20000
+swift test
