@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A new user: clones, types the README's two commands, pastes the lines that the service prints, ends it.
+# A new user: clones, types the README's two commands, pastes the lines that the service prints and those of the
+# README's tour, ends it.
 . "$(dirname "$0")/common.sh"
 need git git
 need nc netcat-openbsd
@@ -29,6 +30,20 @@ grep -qx '+BYE received=1 accepted=1 rejected=0 duplicate=0' "$scratch/nc" || fa
 bash -euo pipefail -c "$(grep -v 'nc -N' <<<"$examples")" >"$scratch/curl"
 stored=$(grep -o '"name":"cta click"' "$scratch/curl" | wc -l)
 [ "$stored" = 3 ] || fail "curl said: $(cat "$scratch/curl")"
+
+# The README's tour, on our ports.
+# shellcheck disable=SC2016 # backquotes are Markdown's
+tour=$(sed -n '/fresh-clone.sh runs this block/,/^```$/p' README.md | grep -vE '^(<!--|```)')
+tcp=$(grep -oE 'TCP 127\.0\.0\.1:[0-9]+' "$scratch/out" | grep -oE '[0-9]+$')
+udp=$(grep -oE 'UDP 127\.0\.0\.1:[0-9]+' "$scratch/out" | grep -oE '[0-9]+$')
+http=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$scratch/out" | head -n 1 | grep -oE '[0-9]+$')
+tour=$(sed -e "s/-u -w1 127.0.0.1 8127/-u -w1 127.0.0.1 $udp/; s/127.0.0.1 8127/127.0.0.1 $tcp/; s/127.0.0.1:8000/127.0.0.1:$http/" <<<"$tour")
+TOKEN=$(awk '/ingest token/ { print $NF }' "$scratch/out") PASSWORD=$(awk '/admin password/ { print $NF }' "$scratch/out") \
+    bash -euo pipefail -c "$tour" >"$scratch/tour"
+for expected in '^\+BYE received=1 accepted=1 rejected=0' '^-ERR 1 missing-field' '^\+OK 1 7$' '^\[\{"id":7,' '^\{"id":1,' '^\[\{"id":"e2085be5' \
+    '"code":"missing-field"'; do
+    grep -qE "$expected" "$scratch/tour" || { cat "$scratch/tour"; fail "the README's tour lacks $expected"; }
+done
 stop_eye
 [ -z "$(git status --porcelain)" ] || fail "git sees new files: $(git status --porcelain)"
-echo "the printed lines work, SIGTERM ends it with 0, git sees nothing new"
+echo "the printed lines and the README's tour work, SIGTERM ends it with 0, git sees nothing new"
