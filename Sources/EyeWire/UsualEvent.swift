@@ -55,7 +55,8 @@ extension JSONScanner<SentinelEdge> {
             return pair(i) == 0x7D22  // "}
         }
         guard i &+ Self.afterTimestamp == count,
-            byte(i) == 0x22, word(i &+ 1) == 0x5F74_6E65_7665_222C, word(i &+ 6) == 0x223A_2264_695F_746E,  // ","event_id":"
+            // ","event_id":"
+            byte(i) == 0x22, word(i &+ 1) == 0x5F74_6E65_7665_222C, word(i &+ 6) == 0x223A_2264_695F_746E,
             let eventID = unsafe UUID(at: base + (i &+ 14)), pair(i &+ 50) == 0x7D22  // "}
         else { return false }
         fields.eventID = eventID

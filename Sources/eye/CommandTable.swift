@@ -6,7 +6,8 @@ import EyeSystem
 enum CommandTable {
     static let all: [Command] =
         [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
-            SendCommand.command, TailCommand.command, VerifyCommand.command, BackupCommand.command, BenchCommand.command,
+            SendCommand.command, TailCommand.command, VerifyCommand.command, BackupCommand.command,
+            BenchCommand.command,
         ]
 
     /// Every variable that any option looks at.
