@@ -42,9 +42,10 @@ public struct EventFields: Equatable, Sendable {
     public var dataOffset: Int
     /// Bytes of `data`, with both braces.
     public var dataCount: Int
+    /// No part of the event: the day of the last timestamp, for the next event that is scanned into the same fields.
+    var day = TimestampDay()
 
     /// Fields to scan into.
-    @inlinable
     public init() {
         session = UUID(high: 0, low: 0)
         timestamp = 0
@@ -58,6 +59,12 @@ public struct EventFields: Equatable, Sendable {
     /// The bytes of `data`.
     @inlinable
     public var dataRange: Range<Int> { dataOffset..<dataOffset + dataCount }
+
+    /// Whether both are the same event's.
+    public static func == (a: EventFields, b: EventFields) -> Bool {
+        a.session == b.session && a.timestamp == b.timestamp && a.eventID == b.eventID && a.category == b.category
+            && a.name == b.name && a.dataOffset == b.dataOffset && a.dataCount == b.dataCount
+    }
 }
 
 /// Judges events.
@@ -75,13 +82,44 @@ public enum EventScanner {
     public static func scan(
         _ bytes: UnsafeRawBufferPointer, latest: Int64, into fields: inout EventFields
     ) throws(Fault) {
+        let count = bytes.count
+        if count <= WireLimits.eventBytesMax {
+            let scanner = unsafe JSONScanner<GuardedEdge>(bytes)
+            if scanner.usualEvent(latest: latest, into: &fields) == count { return }
+        }
+        try unsafe judge(bytes, latest: latest, into: &fields)
+    }
+
+    /// Scans the event line at the front of `window` without knowing where it ends: one of the usual shape shows that
+    /// itself, and its line feed need not be looked for first.
+    /// - Parameters:
+    ///   - json: where the JSON object begins; what is before it, a token, has no line feed. Fields count from here.
+    /// - Returns: bytes of the line with its terminator; nil if it is not of the usual shape, has a fault, is too long, or
+    ///   its end is not in the window: then ``LineFramer/next(in:)`` and ``scan(_:latest:into:)`` have to say.
+    public static func scanLine(
+        _ window: UnsafeRawBufferPointer, from json: Int, latest: Int64, into fields: inout EventFields
+    ) -> Int? {
+        guard json >= 0, json < window.count, let base = window.baseAddress else { return nil }
+        // In bounds: just compared.
+        let scanner = unsafe JSONScanner<GuardedEdge>(
+            UnsafeRawBufferPointer(start: base + json, count: window.count &- json))
+        let end = scanner.usualEvent(latest: latest, into: &fields)
+        guard end >= 0, end < scanner.count, end &+ json <= WireLimits.lineBytesMax else { return nil }
+        let next = scanner.byteInside(end)
+        if next == 0x0A { return json &+ end &+ 1 }
+        return next == 0x0D && scanner.byte(end &+ 1) == 0x0A ? json &+ end &+ 2 : nil
+    }
+
+    /// Judges what is not of the usual shape (and would judge that as well: the tests compare).
+    @inline(never)
+    static func judge(
+        _ bytes: UnsafeRawBufferPointer, latest: Int64, into fields: inout EventFields
+    ) throws(Fault) {
         var problems = Problems(passing: 0)
         let count = bytes.count
         // In bounds: there are eight bytes, so there is a last one.
         if count &- 8 <= WireLimits.eventBytesMax &- 8, count >= 8, unsafe bytes[count &- 1] == 0x7D {
-            let scanner = unsafe JSONScanner<SentinelEdge>(bytes)
-            if scanner.usualEvent(latest: latest, into: &fields) { return }
-            return try scanner.event(latest: latest, &problems, into: &fields)
+            return try unsafe JSONScanner<SentinelEdge>(bytes).event(latest: latest, &problems, into: &fields)
         }
         try unsafe scan(bytes, latest: latest, &problems, into: &fields)
     }

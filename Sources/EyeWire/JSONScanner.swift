@@ -44,6 +44,10 @@ struct JSONScanner<Edge: TextEdge> {
         return unsafe base.load(fromByteOffset: i, as: UInt8.self)
     }
 
+    /// The byte at `i`, which the caller has compared with the count.
+    @inline(__always)
+    func byteInside(_ i: Int) -> UInt8 { unsafe base.load(fromByteOffset: i, as: UInt8.self) }
+
     /// The byte at `i`, 0 at or beyond the end.
     @inline(__always)
     func byteOrZero(_ i: Int) -> UInt8 {
@@ -132,7 +136,7 @@ struct JSONScanner<Edge: TextEdge> {
             }
             i &+= Self.offset(of: marks)
             // In bounds: fewer than sixteen bytes on.
-            if unsafe base.load(fromByteOffset: i, as: UInt8.self) == 0x22 { return i }
+            if byteInside(i) == 0x22 { return i }
             isOdd = true
             i = try skipOddity(i)
         }
@@ -404,7 +408,7 @@ struct JSONScanner<Edge: TextEdge> {
         var i = start
         // In bounds: a member that begins 48 bytes before the end. Its name's end is at most 16 bytes on, four bytes are
         // looked at there, and sixteen from the third one on: at most 36.
-        while i <= count &- 48, byte(i) == 0x22 {
+        while i <= count &- 48, byteInside(i) == 0x22 {
             let nameMarks = special16(i &+ 1)
             guard nameMarks != 0 else { break }
             let nameEnd = i &+ 1 &+ Self.offset(of: nameMarks)
@@ -428,7 +432,7 @@ struct JSONScanner<Edge: TextEdge> {
                 guard others != 0 else { break }
                 let end = nameEnd &+ 2 &+ others.trailingZeroBitCount &>> 3
                 if pair(end) != 0x222C {  // ,"
-                    if byte(end) == 0x2C || byte(end) == 0x7D { return (end, false) }
+                    if byteInside(end) == 0x2C || byteInside(end) == 0x7D { return (end, false) }
                     break
                 }
                 i = end &+ 1

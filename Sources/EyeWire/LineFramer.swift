@@ -29,7 +29,29 @@ public struct LineFramer: Sendable {
     /// The next line in `window`, nil when more bytes are needed. `window` begins where it did at the last call, or, after
     /// ``release()``, that many bytes later.
     public mutating func next(in window: UnsafeRawBufferPointer) -> Piece? {
-        precondition(searched <= window.count)
+        let count = window.count
+        precondition(searched <= count)
+        // Straight: a line of legal length. (Nothing here overflows: all of it is within the window.)
+        if !isSkipping, let base = window.baseAddress,
+            // In bounds: `searched` is at most the count, and exactly the rest is searched.
+            let found = unsafe memchr(base + searched, 0x0A, count &- searched)
+        {
+            let first = start
+            let feed = unsafe UnsafeRawPointer(found) - base
+            start = feed &+ 1
+            searched = start
+            var end = feed
+            // In bounds: the byte before the LF is not before `first`.
+            if feed > first, unsafe base.load(fromByteOffset: feed &- 1, as: UInt8.self) == 0x0D { end = feed &- 1 }
+            if end &- first <= WireLimits.lineBytesMax { return .line(first..<end) }
+            return .tooLong(first..<first + WireLimits.lineBytesMax)
+        }
+        return unsafe nextUnusual(in: window)
+    }
+
+    /// As ``next(in:)`` while a line is skipped, or where no LF is in sight.
+    @inline(never)
+    private mutating func nextUnusual(in window: UnsafeRawBufferPointer) -> Piece? {
         while true {
             guard let end = unsafe lineFeed(in: window) else {
                 searched = window.count
@@ -52,6 +74,14 @@ public struct LineFramer: Sendable {
             }
             return unsafe piece(first, end, window)
         }
+    }
+
+    /// Says that the line that begins at ``start`` ends before `end`, its LF included: the caller has found that out by
+    /// reading it (``EventScanner/scanLine(_:from:latest:into:)``). No line is being skipped.
+    public mutating func take(upTo end: Int) {
+        precondition(!isSkipping && end > start)
+        start = end
+        searched = end
     }
 
     /// The last line, when no more bytes will come and it has no LF; nil if there is none. Call after ``next(in:)`` has

@@ -27,44 +27,42 @@ public enum Timestamp {
     }
 
     /// Reads `YYYY-MM-DDThh:mm:ss.uuuuuu` (26 bytes, T or space) at `text`; nil for anything that wants a closer look.
-    @inline(__always)
     static func plain(at text: UnsafeRawPointer) -> Int64? {
-        // In bounds: the caller owns 26 bytes from `text`; the last load is bytes 24..<26.
-        let word0 = unsafe UInt64(littleEndian: text.loadUnaligned(as: UInt64.self))
-        let word1 = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        let word2 = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
-        let word3 = unsafe UInt64(text.loadUnaligned(fromByteOffset: 24, as: UInt16.self).littleEndian)
+        var day = TimestampDay()
+        // In bounds: the caller owns 26 bytes.
+        return unsafe plain(at: text, &day)
+    }
+
+    /// As ``plain(at:)``; most timestamps are of the same day as the one before, which `day` remembers.
+    @inline(__always)
+    static func plain(at text: UnsafeRawPointer, _ day: inout TimestampDay) -> Int64? {
+        // In bounds: the caller owns 26 bytes from `text`; the last load is bytes 18..<26.
+        let yearAndMonth = unsafe UInt64(littleEndian: text.loadUnaligned(as: UInt64.self))
+        let dayOfMonth = unsafe UInt16(littleEndian: text.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+        if yearAndMonth != day.yearAndMonth || dayOfMonth != day.dayOfMonth {
+            guard day.read(yearAndMonth, dayOfMonth) else { return nil }
+        }
+        let separator = unsafe text.load(fromByteOffset: 10, as: UInt8.self)
+        let word1 = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 11, as: UInt64.self))
+        let word2 = unsafe UInt64(littleEndian: text.loadUnaligned(fromByteOffset: 18, as: UInt64.self))
         // Digits become 0...9 and punctuation 0; adding 0x76 to a digit (0x7F to punctuation) sets the high bit of
         // every byte that is more.
-        let digits0 = word0 ^ 0x2D30_302D_3030_3030  // 0000-00-
-        let digits1 = (word1 & ~0xFF_0000) ^ 0x3030_3A30_3000_3030  // 00_00:00
-        let digits2 = word2 ^ 0x3030_3030_2E30_303A  // :00.0000
-        let digits3 = word3 ^ 0x3030  // 00
+        let digits1 = word1 ^ 0x3030_3A30_303A_3030  // 00:00:00
+        let digits2 = (word2 & ~0xFF) ^ 0x3030_3030_3030_2E00  // .000000 after the last digit of word 1
         let strange =
-            (digits0 &+ 0x7F76_767F_7676_7676) | digits0 | (digits1 &+ 0x7676_7F76_767F_7676) | digits1
-            | (digits2 &+ 0x7676_7676_7F76_767F) | digits2 | (digits3 &+ 0x7676) | digits3
-        let separator = word1 & 0xFF_0000
-        guard strange & 0x8080_8080_8080_8080 == 0, separator == 0x54_0000 || separator == 0x20_0000 else { return nil }
+            (digits1 &+ 0x7676_7F76_767F_7676) | digits1 | (digits2 &+ 0x7676_7676_7676_7F00) | digits2
+        guard strange & 0x8080_8080_8080_8080 == 0, separator == 0x54 || separator == 0x20 else { return nil }
         // Ten times each digit plus the next one: pairs of digits, where they begin.
-        let pairs0 = digits0 &* 10 &+ (digits0 >> 8)
         let pairs1 = digits1 &* 10 &+ (digits1 >> 8)
         let pairs2 = digits2 &* 10 &+ (digits2 >> 8)
-        let pairs3 = digits3 &* 10 &+ (digits3 >> 8)
-        let year = Int64(pairs0 & 0xFF) &* 100 &+ Int64(pairs0 >> 16 & 0xFF)
-        let month = Int64(pairs0 >> 40 & 0xFF)
-        let day = Int64(pairs1 & 0xFF)
-        let hour = Int64(pairs1 >> 24 & 0xFF)
-        let minute = Int64(pairs1 >> 48 & 0xFF)
-        let second = Int64(pairs2 >> 8 & 0xFF)
-        // A leap second and the last days of a month want a closer look, which is the slow path's.
-        guard UInt64(bitPattern: month &- 1) < 12,
-            UInt64(bitPattern: day &- 1) < 28 || day == 29 && month != 2
-                || day == 30 && month != 2, hour < 24, minute < 60, second < 60
-        else { return nil }
+        let hour = Int64(pairs1 & 0xFF)
+        let minute = Int64(pairs1 >> 24 & 0xFF)
+        let second = Int64(pairs1 >> 48 & 0xFF)
+        // A leap second wants a closer look, which is the slow path's.
+        guard hour < 24, minute < 60, second < 60 else { return nil }
         let fraction =
-            (Int64(pairs2 >> 32 & 0xFF) &* 100 &+ Int64(pairs2 >> 48 & 0xFF)) &* 100 &+ Int64(pairs3 & 0xFF)
-        let seconds = daysSince1970(year, month, day) &* 86_400 &+ (hour &* 60 &+ minute) &* 60 &+ second
-        return seconds &* 1_000_000 &+ fraction
+            (Int64(pairs2 >> 16 & 0xFF) &* 100 &+ Int64(pairs2 >> 32 & 0xFF)) &* 100 &+ Int64(pairs2 >> 48 & 0xFF)
+        return day.start &+ ((hour &* 60 &+ minute) &* 60 &+ second) &* 1_000_000 &+ fraction
     }
 
     /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar; year 0...9999, month 1...12.
@@ -133,6 +131,35 @@ public enum Timestamp {
             out.append(UInt8(truncatingIfNeeded: number / divisor % 10) &+ 0x30)
             divisor /= 10
         }
+    }
+}
+
+/// The day of a timestamp, remembered for the next one: text and value.
+struct TimestampDay: Sendable {
+    /// `YYYY-MM-`, the first character lowest; 0 before the first one, which is no text.
+    fileprivate var yearAndMonth: UInt64 = 0
+    /// `DD`
+    fileprivate var dayOfMonth: UInt16 = 0
+    /// Its first microsecond, from 1970 UTC on.
+    fileprivate var start: Int64 = 0
+
+    /// Becomes another day; false, and as it was, for what is none or wants a closer look.
+    @inline(never)
+    fileprivate mutating func read(_ yearAndMonth: UInt64, _ dayOfMonth: UInt16) -> Bool {
+        let digits0 = yearAndMonth ^ 0x2D30_302D_3030_3030  // 0000-00-
+        let digits1 = dayOfMonth ^ 0x3030
+        let strange = (digits0 &+ 0x7F76_767F_7676_7676) | digits0 | UInt64((digits1 &+ 0x7676) | digits1)
+        guard strange & 0x8080_8080_8080_8080 == 0 else { return false }
+        let pairs = digits0 &* 10 &+ (digits0 >> 8)
+        let year = Int64(pairs & 0xFF) &* 100 &+ Int64(pairs >> 16 & 0xFF)
+        let month = Int64(pairs >> 40 & 0xFF)
+        let day = Int64(digits1 & 0xFF) &* 10 &+ Int64(digits1 >> 8)
+        // The last days of a month want a closer look.
+        guard month >= 1, month <= 12, day >= 1, day <= 28 || day <= 30 && month != 2 else { return false }
+        self.yearAndMonth = yearAndMonth
+        self.dayOfMonth = dayOfMonth
+        start = Timestamp.daysSince1970(year, month, day) &* 86_400_000_000
+        return true
     }
 }
 

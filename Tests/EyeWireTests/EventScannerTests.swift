@@ -21,20 +21,23 @@ enum Scan {
         buffer.copyBytes(from: text)
         let bytes = UnsafeRawBufferPointer(buffer)
         do throws(Fault) {
-            let fields = try EventScanner.scan(bytes, latest: latest)
-            func string(_ field: StringField) -> String {
-                var out: [UInt8] = []
-                JSON.appendUnescaped(field, of: bytes, to: &out)
-                return String(decoding: out, as: UTF8.self)
-            }
-            let parts = [
-                fields.session.description, string(fields.category), string(fields.name),
-                "\(fields.dataOffset)+\(fields.dataCount)", "\(fields.timestamp)", fields.eventID?.description ?? "-",
-            ]
-            return (nil, parts.joined(separator: "|"))
+            return (nil, words(try EventScanner.scan(bytes, latest: latest), of: bytes))
         } catch {
             return (words(error), "")
         }
+    }
+
+    static func words(_ fields: EventFields, of bytes: UnsafeRawBufferPointer) -> String {
+        func string(_ field: StringField) -> String {
+            var out: [UInt8] = []
+            JSON.appendUnescaped(field, of: bytes, to: &out)
+            return String(decoding: out, as: UTF8.self)
+        }
+        let parts = [
+            fields.session.description, string(fields.category), string(fields.name),
+            "\(fields.dataOffset)+\(fields.dataCount)", "\(fields.timestamp)", fields.eventID?.description ?? "-",
+        ]
+        return parts.joined(separator: "|")
     }
 
     static func problems(_ text: [UInt8], latest: Int64) -> [String] {
@@ -102,6 +105,7 @@ enum Scan {
         let words = problems.map { "\($0.code) \($0.member) \($0.offset)" }
         let scanned = Scan.judge(text, latest: latest)
         let shown = String(decoding: text.prefix(400), as: UTF8.self)
+        UsualEventTests.compare(text, note())
         #expect(scanned.problem == words.first, "\(note()) \(shown)")
         if words.isEmpty {
             #expect(scanned.fields == fields, "\(note()) \(shown)")
