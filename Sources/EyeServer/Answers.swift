@@ -134,7 +134,7 @@ extension IngestLoop {
 
     /// HTTP or TLS on this port: one answer that says so, and the end.
     func refusePort(_ connection: Connection) {
-        counts.reject(.wrongPort)
+        counts.end(.wrongPort)
         Reply.appendError(line: 0, .wrongPort, to: &connection.output)
         connection.phase = .flushing
         touch(connection)

@@ -4,6 +4,21 @@
 import EyeWire
 import Synchronization
 
+/// Why the service ended a connection. Not a line: it stands outside of the accounting identity.
+enum ConnectionEnd: Int, CaseIterable {
+    case idle, slowReader, wrongPort, overloaded
+
+    /// The code that it is told and counted by.
+    var code: StaticString {
+        switch self {
+        case .idle: Reject.idle.code
+        case .slowReader: Reject.slowReader.code
+        case .wrongPort: Reject.wrongPort.code
+        case .overloaded: Reject.overloaded.code
+        }
+    }
+}
+
 /// Counts since the start of the process.
 struct Counts: Sendable {
     /// Event lines judged.
@@ -12,8 +27,10 @@ struct Counts: Sendable {
     var bytes: UInt64 = 0
     var accepted: UInt64 = 0
     var duplicate: UInt64 = 0
-    /// By `Reject.rawValue`.
+    /// Event lines, by `Reject.rawValue`.
     var rejected: InlineArray<64, UInt64> = .init(repeating: 0)
+    /// Connections that the service ended, by `ConnectionEnd.rawValue`.
+    var ended: InlineArray<4, UInt64> = .init(repeating: 0)
     var connectionsOpened: UInt64 = 0
     var connectionsClosed: UInt64 = 0
     var datagrams: UInt64 = 0
@@ -23,6 +40,8 @@ struct Counts: Sendable {
     var pauses: UInt64 = 0
 
     mutating func reject(_ reject: Reject, _ count: UInt64 = 1) { rejected[Int(reject.rawValue)] += count }
+
+    mutating func end(_ end: ConnectionEnd) { ended[end.rawValue] += 1 }
 
     var rejectedTotal: UInt64 {
         var total: UInt64 = 0
@@ -37,6 +56,7 @@ struct Counts: Sendable {
         accepted += other.accepted
         duplicate += other.duplicate
         for index in rejected.indices { rejected[index] += other.rejected[index] }
+        for index in ended.indices { ended[index] += other.ended[index] }
         connectionsOpened += other.connectionsOpened
         connectionsClosed += other.connectionsClosed
         datagrams += other.datagrams

@@ -362,7 +362,7 @@ final class IngestLoop: @unchecked Sendable {
         let idle = context.options.idleMilliseconds
         for case let connection? in connections {
             if connection.stuckSince != 0, monotonic > connection.stuckSince + IngestLimits.slowReaderMilliseconds {
-                counts.reject(.slowReader)
+                counts.end(.slowReader)
                 close(connection)
             } else if connection.phase == .lingering {
                 if monotonic > connection.lingerUntil { close(connection) }
@@ -371,7 +371,7 @@ final class IngestLoop: @unchecked Sendable {
             } else if idle > 0, !connection.isControl, monotonic > connection.lastHeard + idle,
                 connection.isSettled
             {
-                counts.reject(.idle)
+                counts.end(.idle)
                 close(connection)
             }
         }

@@ -38,7 +38,8 @@ final class MetricsSource: Sendable {
         text.counter("eye_ingest_lines_total", "Event lines judged.", counts.lines)
         text.counter("eye_ingest_accepted_total", "Event lines stored durably.", counts.accepted)
         text.counter("eye_ingest_duplicate_total", "Event lines that were stored before.", counts.duplicate)
-        text.rejected("eye_ingest_rejected_total", "Refused lines and closed connections, by reason code.", counts)
+        text.rejected("eye_ingest_rejected_total", "Event lines refused, by reason code.", counts)
+        text.ended("eye_ingest_connections_ended_total", "Connections that the service ended, by reason code.", counts)
         text.counter("eye_ingest_received_bytes_total", "Bytes read from sockets.", counts.bytes)
         text.counter("eye_ingest_datagrams_total", "Datagrams received.", counts.datagrams)
         text.counter(

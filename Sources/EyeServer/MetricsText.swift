@@ -16,17 +16,27 @@ struct MetricsText {
         sample(name, value)
     }
 
-    /// One counter with a value for each code that has happened.
+    /// One counter with a value for each code that a line can be refused by.
     mutating func rejected(_ name: StaticString, _ help: StaticString, _ counts: Counts) {
         head(name, help, "counter")
-        for reject in Reject.allCases where reject != .noIngest {
-            bytes.append(name)
-            bytes.append("{code=\"")
-            bytes.append(reject.code)
-            bytes.append("\"} ")
-            bytes.append(decimal: counts.rejected[Int(reject.rawValue)])
-            bytes.append(0x0A)
+        for reject in Reject.allCases where reject.fate != .close && reject != .noIngest {
+            sample(name, code: reject.code, counts.rejected[Int(reject.rawValue)])
         }
+    }
+
+    /// One counter with a value for each reason.
+    mutating func ended(_ name: StaticString, _ help: StaticString, _ counts: Counts) {
+        head(name, help, "counter")
+        for end in ConnectionEnd.allCases { sample(name, code: end.code, counts.ended[end.rawValue]) }
+    }
+
+    private mutating func sample(_ name: StaticString, code: StaticString, _ value: UInt64) {
+        bytes.append(name)
+        bytes.append("{code=\"")
+        bytes.append(code)
+        bytes.append("\"} ")
+        bytes.append(decimal: value)
+        bytes.append(0x0A)
     }
 
     /// A histogram; `scale` divides the bounds and the sum (1e9: nanoseconds told as seconds).

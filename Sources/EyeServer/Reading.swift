@@ -48,7 +48,7 @@ extension IngestLoop {
         let rest = window.count - done
         guard rest > 0, connection.phase != .closed else { return }
         if partialBytes + rest > IngestLimits.partialBytesPerLoop {
-            counts.reject(.overloaded)
+            counts.end(.overloaded)
             close(connection)
             return
         }

@@ -211,7 +211,7 @@ import Testing
         let ingest = try RunningIngest(idleMilliseconds: 1)
         let client = try ingest.connectTCP()
         #expect(try client.rest() == "")
-        ingest.waitUntil("counted") { $0.rejected[Int(Reject.idle.rawValue)] == 1 }
+        ingest.waitUntil("counted") { $0.ended[ConnectionEnd.idle.rawValue] == 1 && $0.rejectedTotal == 0 }
     }
 
     @Test func whatAClientDoesNotReadIsBounded() throws {
