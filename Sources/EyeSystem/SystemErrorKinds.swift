@@ -9,4 +9,6 @@ extension SystemError {
     public var isWouldBlock: Bool { errno == EWOULDBLOCK }
     /// The disk itself failed: EIO.
     public var isInputOutput: Bool { errno == EIO }
+    /// A sync of file data failed, whatever the errno: final, since Linux marks the failed pages clean.
+    public var isFailedSync: Bool { call.description == "fdatasync" }
 }

@@ -138,6 +138,9 @@ enum Serve {
         case let error as SystemError: return Failure(error, "cannot start")
         case let error as IngestStartError:
             switch error {
+            // A disk that fails while the store is opened is the same failure as later: nothing was accepted yet.
+            case .store(.unusable(_, let cause)) where cause.isInputOutput || cause.isFailedSync:
+                return Failure("\(error)", code: ExitCode.inputOutput)
             case .store, .accounts: return Failure("\(error)", code: ExitCode.store)
             case .bind: return Failure("\(error)", code: ExitCode.cannotBind)
             case .system(let cause): return Failure(cause, "cannot start")

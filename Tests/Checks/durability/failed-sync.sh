@@ -26,7 +26,7 @@ for ((n = 1; n <= calls; n++)); do
         : >"$work/ledger.$n"
     fi
     # It has ended by itself, or will: a service that hangs here is stopped after 5 s and fails the check.
-    ( trap - EXIT INT TERM; sleep 5; kill -9 "$server" 2>/dev/null ) &
+    ( trap - EXIT INT TERM; sleep 5; kill -9 "$server" ) 2>/dev/null &
     guard=$!
     ended
     over=${EPOCHREALTIME/./}

@@ -30,7 +30,7 @@ for ((i = 1; i <= rounds; i++)); do
     pause_ms 200
     head -c 64m /dev/zero >"$work/small/filler" 2>/dev/null
     began=${EPOCHREALTIME/./}
-    ( trap - EXIT INT TERM; sleep 15; kill -9 "$server" 2>/dev/null ) &
+    ( trap - EXIT INT TERM; sleep 15; kill -9 "$server" ) 2>/dev/null &
     guard=$!
     ended
     took=$(((${EPOCHREALTIME/./} - began) / 1000))
