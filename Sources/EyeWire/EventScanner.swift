@@ -206,7 +206,7 @@ extension JSONScanner {
                 // A value may have ended in the last `}`, so the edge is compared here.
                 var next = byteOrZero(i)
                 if next <= 0x20 {
-                    i = skipSpace(i)
+                    i = skipSpaceGuarded(i)
                     next = byteOrZero(i)
                 }
                 i &+= 1

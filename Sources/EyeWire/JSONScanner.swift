@@ -392,7 +392,7 @@ struct JSONScanner<Edge: TextEdge> {
                     open = open &>> 1
                     if open == 1 { return i }
                 } else {
-                    let after = skipSpace(i)
+                    let after = skipSpaceGuarded(i)
                     guard after > i else { throw Fault(.badJSON, at: i) }
                     i = after
                 }

@@ -15,15 +15,12 @@ enum Scan {
 
     /// The first problem, or nil and the fields.
     static func judge(_ text: [UInt8], latest: Int64) -> (problem: String?, fields: String) {
-        // A heap buffer of exactly this size: a read beyond it is seen by the address sanitizer.
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
-        defer { buffer.deallocate() }
-        buffer.copyBytes(from: text)
-        let bytes = UnsafeRawBufferPointer(buffer)
-        do throws(Fault) {
-            return (nil, words(try EventScanner.scan(bytes, latest: latest), of: bytes))
-        } catch {
-            return (words(error), "")
+        GuardedBytes.with(text) { bytes in
+            do throws(Fault) {
+                return (nil, words(try EventScanner.scan(bytes, latest: latest), of: bytes))
+            } catch {
+                return (words(error), "")
+            }
         }
     }
 
@@ -41,7 +38,7 @@ enum Scan {
     }
 
     static func problems(_ text: [UInt8], latest: Int64) -> [String] {
-        text.withUnsafeBytes { EventCheck.problems($0, latest: latest).map(words) }
+        GuardedBytes.with(text) { EventCheck.problems($0, latest: latest).map(words) }
     }
 }
 
