@@ -36,6 +36,11 @@ final class EventSource {
         return notes
     }
 
+    /// Damaged places that queries have met, and the bytes in them.
+    var damageTotals: (ranges: UInt64, bytes: UInt64) {
+        (UInt64(reader.damage.count), reader.damage.reduce(0) { $0 + UInt64(max(0, $1.bytes)) })
+    }
+
     /// The problem for a store that cannot be read now.
     static func problem(_ error: SystemError) -> Problem {
         Problem.unavailable("io", "The store cannot be read now (\(error)).")

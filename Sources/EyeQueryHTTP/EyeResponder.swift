@@ -107,7 +107,7 @@ final class EyeResponder: Responder {
         // Supervisors and people may add whatever they like to these.
         case .index: return ImmediateExchange(StatusEndpoints.index())
         case .healthy: return ImmediateExchange(StatusEndpoints.healthy())
-        case .ready: return ImmediateExchange(ready())
+        case .ready: return ReadyExchange(call, channel: channel) { [unowned self] in self.ready($0) }
         case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }
         case .events where isRead:
             return list { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
@@ -146,20 +146,20 @@ final class EyeResponder: Responder {
         }
     }
 
-    private func ready() -> Response {
+    private func ready(_ ingest: ReadyExchange.Ingest) -> Response {
         var reasons: [String] = []
-        if !channel.isUp() { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
+        if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
         accounts.refresh()
         if accounts.book == nil { reasons.append("no-accounts: the account file cannot be read; nobody can log in") }
         if let cause = store.cause() { reasons.append("no-store: \(cause)") }
-        return StatusEndpoints.ready(reasons: reasons, notes: store.damageNotes())
+        return StatusEndpoints.ready(reasons: reasons, notes: ingest.notes + store.damageNotes())
     }
 
     private func metricsText(_ isIngestUp: Bool) -> [UInt8] {
         var out: [UInt8] = []
         metrics.append(
             to: &out, loop: loop, isIngestUp: isIngestUp, failedLogins: logins.failures,
-            waitingWrites: channel.waitingCount)
+            waitingWrites: channel.waitingCount, damage: store.damageTotals)
         return out
     }
 }

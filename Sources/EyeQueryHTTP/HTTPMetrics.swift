@@ -14,7 +14,10 @@ final class HTTPMetrics {
     func count(status: UInt16) { statuses[status, default: 0] += 1 }
 
     /// Appends every metric.
-    func append(to out: inout [UInt8], loop: HTTPLoop, isIngestUp: Bool, failedLogins: UInt64, waitingWrites: Int) {
+    func append(
+        to out: inout [UInt8], loop: HTTPLoop, isIngestUp: Bool, failedLogins: UInt64, waitingWrites: Int,
+        damage: (ranges: UInt64, bytes: UInt64)
+    ) {
         HTTPMetrics.head("eye_http_requests_total", "counter", "Requests by route.", &out)
         for route in Route.allCases {
             out.append(text: "eye_http_requests_total{route=\"\(route.label)\"} \(requests[route] ?? 0)\n")
@@ -37,6 +40,8 @@ final class HTTPMetrics {
         one(
             "eye_http_writes_waiting", "gauge", "Lines sent to the ingest side and not answered yet.",
             UInt64(waitingWrites))
+        one("eye_query_damaged_ranges", "gauge", "Damaged places of the store that queries have met.", damage.ranges)
+        one("eye_query_damaged_bytes", "gauge", "Bytes in damaged places that queries have met.", damage.bytes)
         one("eye_ingest_up", "gauge", "1 when the ingest side answers, 0 when it does not.", isIngestUp ? 1 : 0)
     }
 

@@ -105,7 +105,7 @@ public final class IngestService {
             for loop in loops { loop.loops = loops }
             metrics.set(
                 loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
-                housekeeping: housekeeping)
+                housekeeping: housekeeping, recovery: recovery)
             tcpAddress = try IngestService.listenTCP(options, loops)
             try IngestService.listenPaths(options, loops)
         } catch let error as SystemError {

@@ -1,5 +1,6 @@
 // Collects the ingest side's numbers for METRICS. Made before the loops it asks, hence set afterwards.
 
+import EyeStore
 import EyeSystem
 import EyeWire
 import Synchronization
@@ -12,6 +13,7 @@ final class MetricsSource: Sendable {
         var admission: Admission
         var samples: SampleQueue
         var housekeeping: Housekeeping
+        var recovery: RecoveryReport
     }
 
     private let parts = Mutex<Parts?>(nil)
@@ -19,12 +21,12 @@ final class MetricsSource: Sendable {
     /// Before the threads start.
     func set(
         loops: [IngestLoop], queue: CommitQueue, appender: Appender, admission: Admission, samples: SampleQueue,
-        housekeeping: Housekeeping
+        housekeeping: Housekeeping, recovery: RecoveryReport
     ) {
         parts.withLock {
             $0 = Parts(
                 loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
-                housekeeping: housekeeping)
+                housekeeping: housekeeping, recovery: recovery)
         }
     }
 
@@ -63,6 +65,16 @@ final class MetricsSource: Sendable {
         text.counter(
             "eye_rejected_samples_evicted_total", "Samples of refused lines deleted to stay within the bound.",
             parts.housekeeping.samplesEvicted)
+        let recovery = parts.recovery
+        text.gauge(
+            "eye_store_damaged_ranges", "Damaged places that the last start found ('eye verify' lists all).",
+            UInt64(recovery.damage.count))
+        text.gauge(
+            "eye_store_damaged_bytes", "Bytes in damaged places that the last start found.",
+            recovery.damage.reduce(0) { $0 + UInt64(max(0, $1.bytes)) })
+        text.counter(
+            "eye_store_recoveries_total", "Repairs by this start: an unfinished write cut, a last commit written anew.",
+            (recovery.torn == nil ? 0 : 1) + (recovery.rewrittenEvents > 0 ? 1 : 0))
         return text.bytes
     }
 }

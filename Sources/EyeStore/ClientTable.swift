@@ -6,8 +6,11 @@ final class ClientTable {
     struct Client {
         var token: UInt32
         var name: [UInt8]
-        /// The highest durable line.
+        /// The highest line that is judged; beyond the durable one only while its commit is under way.
         var sequence: UInt64
+        /// The highest durable line: what an opening may say. A segment that is begun for a commit gets its name before the commit is
+        /// written; were the commit's own sequences in its opening, a crash in between would make lost lines look judged.
+        var durableSequence: UInt64 = 0
         var lastSeen: Int64
         /// A line of it was refused: nothing of it is taken until its next HELLO.
         var isStopped = false
@@ -53,6 +56,7 @@ final class ClientTable {
         if now - lastSeen > StoreLimits.clientIdleMicroseconds { return }
         guard let slot = open(token: token, name: name, now: lastSeen) else { return }
         clients[Int(slot)].sequence = max(clients[Int(slot)].sequence, sequence)
+        confirm(slot)
     }
 
     subscript(slot: Int32) -> Client {
@@ -64,6 +68,9 @@ final class ClientTable {
         clients[Int(slot)].sequence = sequence
         clients[Int(slot)].lastSeen = now
     }
+
+    /// The commit that set its sequence is durable.
+    func confirm(_ slot: Int32) { clients[Int(slot)].durableSequence = clients[Int(slot)].sequence }
 
     func setStopped(_ slot: Int32, _ stopped: Bool) { clients[Int(slot)].isStopped = stopped }
 
@@ -77,6 +84,9 @@ final class ClientTable {
 
     /// Calls `body` for each client whose sequence must outlive older segments.
     func forEachKept(_ body: (Client) -> Void) {
-        for client in clients where !client.isFree && client.sequence > 0 { body(client) }
+        for var client in clients where !client.isFree && client.durableSequence > 0 {
+            client.sequence = client.durableSequence
+            body(client)
+        }
     }
 }

@@ -59,7 +59,8 @@ final class IndexBuilder {
         do throws(SystemError) {
             found = try scanner.next()
         } catch {
-            guard error.errno == EIO else { throw error }
+            // A directory in the place of a segment is no better than a broken disk.
+            guard error.errno == EIO || error.errno == EISDIR else { throw error }
             // What the disk cannot read is as good as damaged, from here to the end.
             bad.append((scanner.offset, scanner.limit - scanner.offset, .unreadable))
             finish(at: scanner.limit)

@@ -34,15 +34,27 @@ final class ReaderSegment {
     /// The log file; throws ENOENT when the segment is gone.
     func log() throws(SystemError) -> any DiskFile {
         if let file { return file }
-        let opened = try disk.open(path, .read)
-        file = opened
-        return opened
+        do throws(SystemError) {
+            file = try disk.open(path, .read)
+        } catch {
+            // A segment that we may not read is damaged for us: everything else is served.
+            guard error.errno == EACCES || error.errno == EPERM else { throw error }
+            file = ClosedFile()
+        }
+        return file ?? ClosedFile()
     }
 
     /// The first event id by the segment's header; nil: the header is damaged.
     func firstEventID() throws(SystemError) -> UInt64? {
         if !isHeaderRead {
-            let read = try SegmentHeader.read(log())
+            let read: SegmentHeader?
+            do throws(SystemError) {
+                read = try SegmentHeader.read(log())
+            } catch {
+                // A header that the disk cannot read is a damaged one, and is looked at again.
+                guard error.errno == EIO || error.errno == EISDIR else { throw error }
+                return nil
+            }
             // The header of another file says nothing about this one.
             header = read.flatMap { $0.base == base && $0.version == FormatVersion.current ? $0 : nil }
             isHeaderRead = true
@@ -109,4 +121,17 @@ final class ReaderSegment {
     /// Bytes of memory that its index takes, about.
     var cost: Int { builder?.cost ?? 0 }
     var isOpen: Bool { file != nil || indexFile != nil }
+}
+
+/// Stands for a file that may not be opened: nothing of it can be read.
+private final class ClosedFile: DiskFile {
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
+        throw SystemError(errno: EIO, call: "open")
+    }
+    func write(
+        _ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, at offset: Int64
+    ) throws(SystemError) { throw SystemError(errno: EIO, call: "open") }
+    func synchronize() throws(SystemError) { throw SystemError(errno: EIO, call: "open") }
+    func truncate(to bytes: Int64) throws(SystemError) { throw SystemError(errno: EIO, call: "open") }
+    func size() throws(SystemError) -> Int64 { 0 }
 }

@@ -96,6 +96,7 @@ public final class StoreWriter: @unchecked Sendable {
         switch outcome {
         case .durable:
             if addedEventIDs > 0 { window.trim(now: now) }
+            for touched in touchedClients { log.clients.confirm(touched.slot) }
         case .refused:
             window.undo(addedEventIDs)
             for touched in touchedClients.reversed() {

@@ -1,0 +1,53 @@
+// GET /-/ready: whether this process can read and the ingest side can write, and what an operator should look at. The ingest side is asked,
+// so that one that hangs is found out, and because it alone knows what its start met. On the loop's thread.
+
+/// The ready page: waits for the ingest side's word (at most `HTTPLimits.verdictMilliseconds`).
+final class ReadyExchange: BodyCollector, VerdictTaker {
+    /// What is known of the ingest side.
+    struct Ingest {
+        var isUp: Bool
+        /// What its operator should look at.
+        var notes: [String] = []
+    }
+
+    private let channel: ControlChannel
+    private let page: (Ingest) -> Response
+
+    init(_ call: Call, channel: ControlChannel, page: @escaping (Ingest) -> Response) {
+        self.channel = channel
+        self.page = page
+        super.init(call)
+    }
+
+    override func whole() {
+        switch channel.send(ChannelLine.metrics, from: self) {
+        case .sent: break
+        // Busy is up.
+        case .full: finish(page(Ingest(isUp: true)))
+        case .down: finish(page(Ingest(isUp: false)))
+        }
+    }
+
+    func take(_ verdict: Verdict, tag: Int) {
+        switch verdict {
+        case .metrics(let text): finish(page(Ingest(isUp: true, notes: ReadyExchange.notes(text))))
+        case .stored, .rejected: finish(page(Ingest(isUp: true)))
+        case .lost: finish(page(Ingest(isUp: false)))
+        }
+    }
+
+    func channelHasRoom() {}
+
+    /// Damage that the ingest side's start met, by its metrics.
+    static func notes(_ metrics: [UInt8]) -> [String] {
+        var numbers: [String: UInt64] = [:]
+        for line in metrics.split(separator: 0x0A) {
+            let words = line.split(separator: 0x20)
+            guard words.count == 2, let number = UInt64(String(decoding: words[1], as: UTF8.self)) else { continue }
+            numbers[String(decoding: words[0], as: UTF8.self)] = number
+        }
+        guard let ranges = numbers["eye_store_damaged_ranges"], ranges > 0 else { return [] }
+        let bytes = numbers["eye_store_damaged_bytes"] ?? 0
+        return ["damage: the last start found \(ranges) damaged places (\(bytes) bytes); 'eye verify' lists them"]
+    }
+}

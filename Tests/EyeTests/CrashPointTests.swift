@@ -1,0 +1,68 @@
+import EyeSystem
+import Foundation
+import Testing
+
+/// The real process dies at each named place, three times in a row, under a client that wants every line stored exactly once.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct CrashPointTests {
+    /// The passings to die at, life by life. Segments are also begun at a start: the first life dies in its very first one.
+    static let plan: [(point: CrashPoint, counts: [Int])] = [
+        (.segmentCreated, [1, 3, 1]), (.headerSynced, [1, 3, 1]), (.segmentRenamed, [1, 3, 1]),
+        (.folderSynced, [1, 3, 1]),
+        (.frameWritten, [1, 5, 3]), (.synced, [1, 5, 3]), (.watermarkPublished, [1, 5, 3]), (.indexWritten, [1, 1, 1]),
+    ]
+
+    @Test func everyPointHasATest() {
+        #expect(Set(Self.plan.map(\.point) + [.accountsReplaced]) == Set(CrashPoint.allCases))
+    }
+
+    @Test(arguments: plan.map(\.point)) func nothingAcknowledgedIsLost(_ point: CrashPoint) throws {
+        let counts = try #require(Self.plan.first { $0.point == point }).counts
+        let folder = try TemporaryFolder()
+        let token = try TestEvents.token(folder)
+        let total = 1_500
+        let sender = try RunningSender(
+            folder.path, token: token, client: "till", lines: TestEvents.lines(1...total, padding: 5_000), rate: 1_500)
+        let arguments = ServedStore.ingestOnly + ["--segment-bytes", "1M"]
+        for (life, count) in counts.enumerated() {
+            let armed = "\(point.rawValue):\(count)"
+            let served = try ServedStore(folder.path, arguments, environment: ["EYE_CRASH_AT": armed])
+            #expect(served.wait() == 128 + SIGKILL, "life \(life): \(served.log)")
+            #expect(served.log.contains("at=\(armed)"))
+        }
+        let served = try ServedStore(folder.path, arguments)
+        #expect(try served.isReady())
+        // 1: some answers died with the service; by the next HELLO they are known to be judged.
+        #expect(sender.wait() <= 1 && sender.error.isEmpty, "\(sender.error)")
+        #expect(served.stop() == 0)
+        let stored = try TestEvents.stored(folder.path)
+        #expect(stored.map(\.number) == Array(1...total))
+        #expect(stored.map(\.id) == Array(1...total))
+        let verify = try CommandRun(["verify", "--data", folder.path])
+        #expect(verify.code == 0, "\(verify.out)")
+    }
+
+    @Test func accountsAreTheOldOrTheNewOnes() throws {
+        let folder = try TemporaryFolder()
+        _ = try TestEvents.token(folder)
+        for name in ["a", "b", "c"] {
+            let run = try CommandRun(
+                ["token", "add", name, "--scope", "ingest", "--data", folder.path],
+                environment: ["EYE_CRASH_AT": "accounts-replaced"])
+            #expect(run.code == 128 + SIGKILL)
+        }
+        let list = try CommandRun(["token", "list", "--data", folder.path])
+        #expect(list.code == 0)
+        for name in ["first", "a", "b", "c"] { #expect(list.out.contains(" \(name) "), "\(list.out)") }
+        let served = try ServedStore(folder.path)
+        #expect(try served.isReady())
+        #expect(served.stop() == 0)
+    }
+
+    @Test func aWrongPlaceIsSaid() throws {
+        let folder = try TemporaryFolder()
+        let run = try CommandRun(["serve", "--data", folder.path], environment: ["EYE_CRASH_AT": "nowhere"])
+        #expect(run.code == 2 && run.error.contains("segment-created"))
+        #expect(CrashPoint.parse("synced:0") == nil && CrashPoint.parse("synced:2:3") == nil)
+        #expect(CrashPoint.parse("synced:12")?.count == 12 && CrashPoint.parse("synced")?.count == 1)
+    }
+}

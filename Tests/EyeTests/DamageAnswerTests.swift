@@ -1,0 +1,51 @@
+import Foundation
+import Testing
+
+/// A flipped bit in the log, seen from outside: answers that touch it say so, the ready page and the metrics name it, the rest is served.
+@Suite(.timeLimit(.minutes(2))) struct DamageAnswerTests {
+    @Test(arguments: [false, true]) func damageIsShown(whileRunning: Bool) throws {
+        let folder = try TemporaryFolder()
+        let token = try TestEvents.token(folder)
+        let readToken = try TestEvents.readToken(folder)
+        var served = try ServedStore(folder.path, ServedStore.both)
+        #expect(try served.isReady())
+        // One commit each, so that one of them is lost and no more.
+        for number in 1...5 {
+            #expect(
+                try TestEvents.send(folder.path, token: token, TestEvents.lines(number...number, padding: 1_000)) == 0)
+        }
+        let whole = try served.get("/events/", token: readToken)
+        #expect(whole.contains(#""n":3"#) && !whole.lowercased().contains("eye-incomplete: "))
+        #expect(try served.get("/-/ready").contains(#""notes":[]"#))
+        if !whileRunning { served.kill() }
+        // Inside the third event.
+        let path = "\(folder.path)/log/00000000000000000001.log"
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        let place = try #require(bytes.range(of: Data(#""n":3,"pad":""#.utf8)))
+        try flip(path, at: UInt64(place.upperBound + 500))
+        if !whileRunning {
+            served = try ServedStore(folder.path, ServedStore.both)
+            #expect(try served.isReady())
+            // The start has met it before any query did.
+            let ready = try served.get("/-/ready")
+            #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains("damage: the last start found 1 damaged places"))
+            let metrics = try served.get("/metrics")
+            #expect(metrics.contains("\neye_store_damaged_ranges 1\n"), "\(metrics)")
+        }
+        let list = try served.get("/events/", token: readToken)
+        #expect(
+            list.hasPrefix("HTTP/1.1 200") && list.lowercased().contains("eye-incomplete: 3-3"), "\(list.prefix(600))")
+        for number in [1, 2, 4, 5] { #expect(list.contains(#""n":\#(number),"#)) }
+        #expect(!list.contains(#""n":3,"#))
+        let one = try served.get("/event_detail/3", token: readToken)
+        #expect(!one.hasPrefix("HTTP/1.1 200") && one.lowercased().contains("eye-incomplete: 3-3"), "\(one)")
+        #expect(try served.get("/event_detail/4", token: readToken).hasPrefix("HTTP/1.1 200"))
+        let ready = try served.get("/-/ready")
+        #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains("damage: segment 1, offset"), "\(ready)")
+        #expect(try served.get("/metrics").contains("\neye_query_damaged_ranges 1\n"))
+        // And life goes on, with new ids.
+        #expect(try TestEvents.send(folder.path, token: token, TestEvents.lines(6...6)) == 0)
+        #expect(try served.get("/event_detail/6", token: readToken).hasPrefix("HTTP/1.1 200"))
+        #expect(served.stop() == 0)
+    }
+}
