@@ -37,7 +37,17 @@ extension IngestLoop {
         let clientSlot = connection.clientSlot
         let firstLine = connection.line + 1
         var other: LineFramer.Piece?
-        while let piece = unsafe framer.next(in: window) {
+        while true {
+            if !framer.isSkipping {
+                // In bounds: where the framer's next line begins is at most the window's count.
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: window[framer.start...])
+                let client = ClientLine(slot: clientSlot, sequence: firstLine + path.stored)
+                if unsafe path.hasToken(rest), let bytes = unsafe path.storeLine(rest, client: client) {
+                    framer.take(upTo: framer.start + bytes)
+                    continue
+                }
+            }
+            guard let piece = unsafe framer.next(in: window) else { break }
             other = piece
             guard case .line(let range) = piece else { break }
             // In bounds: the framer's range lies in the window it was shown, and the JSON behind the token in the line.

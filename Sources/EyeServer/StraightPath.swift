@@ -43,6 +43,24 @@ struct StraightPath {
         } catch {
             return false
         }
+        return unsafe append(text, client)
+    }
+
+    /// The same for the line at the front of `window`, which begins with the token and may end anywhere: one of the usual
+    /// shape is stored without its line feed being looked for first. Returns its bytes, the line feed included.
+    @inline(__always)
+    mutating func storeLine(_ window: UnsafeRawBufferPointer, client: ClientLine) -> Int? {
+        guard
+            let bytes = unsafe EventScanner.scanLine(
+                window, from: StraightPath.jsonOffset, latest: latest, into: &fields)
+        else { return nil }
+        // In bounds: the caller has seen that there is something behind the token.
+        let text = unsafe UnsafeRawBufferPointer(rebasing: window[StraightPath.jsonOffset...])
+        return unsafe append(text, client) ? bytes : nil
+    }
+
+    @inline(__always)
+    private mutating func append(_ text: UnsafeRawBufferPointer, _ client: ClientLine) -> Bool {
         if fields.category.escaped || fields.name.escaped { return false }
         key.timestamp = fields.timestamp
         key.session = ID128(high: fields.session.high, low: fields.session.low)
