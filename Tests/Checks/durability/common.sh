@@ -4,6 +4,8 @@
 # No polling loops: the service's own first words say when it is ready, `wait` says when it ended.
 
 set -u
+# The service takes its settings from EYE_*: what stands in our own environment shall not change a check.
+while IFS= read -r name; do unset "$name"; done < <(compgen -e | grep '^EYE_')
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 if [ -z "${EYE:-}" ]; then

@@ -30,7 +30,7 @@ for ((n = 1; n <= calls; n++)); do
     guard=$!
     ended
     over=${EPOCHREALTIME/./}
-    kill "$guard" 2>/dev/null
+    kill -9 "$guard" 2>/dev/null
     wait "$guard" 2>/dev/null
     began=$(awk '$1 == "failed" { print $2 }' "$report" 2>/dev/null)
     if [ -z "$began" ]; then fail "call $n never came (exit $code)"; continue; fi

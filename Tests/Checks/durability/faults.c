@@ -4,6 +4,7 @@
 //   FAULT_LOSE=1         … and what was written to that file since its last good sync is gone (zeros), as Linux may do
 //   FAULT_REPORT=FILE    the failing call writes "failed MICROSECONDS" there; every later write or sync "again"
 //   FAULT_HANG=FILE      while FILE exists, fdatasync sleeps 10 s
+//   FAULT_READONLY=FILE  while FILE exists, every write fails with EROFS
 //   FAULT_WRITES=1       every 7th write is interrupted (EINTR), every 7th + 3 is short
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -88,6 +89,8 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) {
     if (!real) real = (ssize_t (*)(int, const struct iovec *, int, off_t))dlsym(RTLD_NEXT, "pwritev");
     if (!is_regular(fd)) return real(fd, pieces, count, at);
     if (has_failed) report("again-write");
+    const char *readonly = getenv("FAULT_READONLY");
+    if (readonly && access(readonly, F_OK) == 0) { errno = EROFS; return -1; }
     if (number("FAULT_WRITES")) {
         unsigned turn = writes++ % 7;
         if (turn == 6) { errno = EINTR; return -1; }

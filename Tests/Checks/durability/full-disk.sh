@@ -81,27 +81,6 @@ if mkdir -p "$data" && mount -t tmpfs -o size=16m none "$data" 2>/dev/null; then
     [ "$worst" -lt 2000 ] || fail "it took $worst ms"
     umount "$data"
     mounted=()
-
-    heading "the file system turns read-only, and writable again"
-    mount -t tmpfs -o size=64m none "$data" && mounted+=("$data")
-    accounts
-    serve || fail "did not start"
-    load_on 2
-    pause_ms 200
-    # Files that are open for writing forbid it (EBUSY): then there is nothing to see here.
-    if mount -o remount,ro "$data" 2>/dev/null; then
-        pause_ms 300
-        query "read-only"
-        mount -o remount,rw "$data"
-        pause_ms 500
-    else
-        say "SKIP: the kernel refuses to remount while the log is open"
-    fi
-    check_load "read-only"
-    stop
-    [ "$code" = 0 ] || fail "read-only: the stop ended with $code"
-    umount "$data"
-    mounted=()
 else
     say "SKIP: no right to mount a tmpfs"
 fi
@@ -132,6 +111,21 @@ serve || fail "EFBIG: did not start again"
 judge "$ledger" || fail "EFBIG, after a start: $verdict"
 stop
 compgen -G "$data/log/*.torn" >/dev/null && fail "EFBIG: a torn frame was left"
+
+heading "the file system turned read-only by itself (EROFS; the kernel refuses to remount it while the log is open): ingest ends with 74"
+wrap=(env LD_PRELOAD="$work/faults.so" FAULT_READONLY="$work/readonly")
+serve || fail "EROFS: did not start"
+wrap=()
+load_on 3
+pause_ms 300
+touch "$work/readonly"
+ended
+rm "$work/readonly"
+[ "$code" = 74 ] || fail "EROFS: exit $code, not 74"
+serve || fail "EROFS: did not start again"
+check_load EROFS
+say "$verdict"
+stop
 
 heading "every 7th write is interrupted (EINTR), every 7th is short"
 wrap=(env LD_PRELOAD="$work/faults.so" FAULT_WRITES=1)

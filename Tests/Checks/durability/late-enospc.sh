@@ -34,7 +34,7 @@ for ((i = 1; i <= rounds; i++)); do
     guard=$!
     ended
     took=$(((${EPOCHREALTIME/./} - began) / 1000))
-    kill "$guard" 2>/dev/null
+    kill -9 "$guard" 2>/dev/null
     wait "$guard" 2>/dev/null
     [ "$took" -gt "$worst" ] && worst=$took
     [ "$code" = 74 ] || fail "round $i: exit $code, not 74: $(tail -1 "$work/serve.log")"
