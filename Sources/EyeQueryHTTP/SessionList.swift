@@ -46,8 +46,10 @@ enum SessionList {
 /// `limit` and `cursor` of lists without filters, newest first: their key falls from page to page, so that later entries
 /// neither shift nor join a page.
 enum PageParameters {
+    /// The parameters that exist.
+    static let known = ["limit", "cursor"]
+
     static func read(_ parameters: QueryParameters) throws(ProblemError) -> (limit: Int, before: UInt64?) {
-        let known = ["limit", "cursor"]
         if let unknown = parameters.firstUnknown(known) {
             throw ProblemError(Problem.unknownParameter(unknown, known: known))
         }
