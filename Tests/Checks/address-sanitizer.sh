@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All tests with the address sanitizer: the unsafe leaf files, the C file, and what they are given.
+# All tests with the address sanitizer: the unsafe leaf files, the C file, and what they are given. Arguments go to
+# swift test.
 . "$(dirname "$0")/common.sh"
 # Leaks are not looked for: the backtracing of a crash test and the Swift runtime keep memory for life.
 export ASAN_OPTIONS=detect_leaks=0
-swift test --sanitize=address --scratch-path .build/address
+swift test --sanitize=address --scratch-path .build/address "$@"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # The tests with the thread sanitizer, but for those that have one thread and much to compute. There is no list of
-# suppressions: what the sanitizer cannot see of Swift's library it is
-# told by sanitizer-edges.c.
+# suppressions: what the sanitizer cannot see of Swift's library it is told by sanitizer-edges.c. Arguments go to swift test.
 . "$(dirname "$0")/common.sh"
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 [ -x "$clang" ] || clang=$(command -v clang) || skip "there is no clang beside swift"
@@ -15,4 +14,4 @@ swift test --sanitize=thread --scratch-path .build/thread \
     -Xlinker '--wrap=$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF' \
     -Xlinker '--wrap=$s15Synchronization12_MutexHandleV11_unlockSlowyyF' \
     -Xlinker --wrap=swift_once -Xswiftc -use-ld=lld \
-    --skip 'EyeWireTests|StoreCrashTests|StoreDamageTests|StoreFaultTests'
+    --skip 'EyeWireTests|StoreCrashTests|StoreDamageTests|StoreFaultTests' "$@"
