@@ -52,12 +52,15 @@ final class BenchDatagrams: @unchecked Sendable {
                 if now >= endNanoseconds { break }
                 var limit = share - tally.lines
                 if let interval {
-                    let due = UInt64(Double(now) / interval) + 1
-                    guard due > tally.lines else {
-                        pause(until: Double(tally.lines) * interval, now)
+                    // Whole datagrams only, but for the last one.
+                    let reached = max(tally.lines, UInt64(Double(now) / interval) + 1)
+                    let due = min(limit, reached - tally.lines)
+                    let whole = due < limit ? due - due % UInt64(linesPerDatagram) : due
+                    guard whole > 0 else {
+                        pause(until: Double(tally.lines + UInt64(linesPerDatagram) - 1) * interval, now)
                         continue
                     }
-                    limit = min(limit, due - tally.lines)
+                    limit = whole
                 }
                 load(limit)
                 try send(ports[port].socket.number)

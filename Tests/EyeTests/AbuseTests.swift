@@ -161,7 +161,7 @@ private final class Clients: @unchecked Sendable {
 
     /// Clients that ask for an answer to each line and read none: they are read no more, and cost a bounded memory.
     @Test func answersNobodyReads() throws {
-        let count = AbuseTests.isLong ? 100 : 10
+        let count = AbuseTests.isLong ? 100 : 4
         let server = try AbusedServer()
         let lines = Array(String(repeating: server.line(), count: 200).utf8)
         let before = try server.residentKiB()
@@ -179,7 +179,7 @@ private final class Clients: @unchecked Sendable {
                 if sent == 0 { usleep(10_000) }
                 return 1
             }
-            abuse.wait(50)
+            abuse.wait(20)
             return {
                 abuse.stop()
                 clients.all = []
