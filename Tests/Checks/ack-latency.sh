@@ -1,9 +1,9 @@
 #!/bin/bash
+# shellcheck disable=SC2119
 # How long until a line is durable: one by one against the disk itself in the same run, and at half of full rate.
 #   usage: ack-latency.sh [ROUNDS]       (see server.sh for EYE and FOLDER; FOLDER's disk is what is measured)
 set -u
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR
 . ./server.sh
 ROUNDS=${1:-5}
 

@@ -1,9 +1,9 @@
 #!/bin/bash
+# shellcheck disable=SC2119
 # Is UDP lossless at a given rate? Sends 4 M datagrams at rates that grow and says what the kernel had to drop.
 #   usage: datagrams.sh LINES_PER_DATAGRAM [DATAGRAMS]   (see server.sh for EYE and FOLDER)
 set -u
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR
 . ./server.sh
 PER=${1:-1}
 COUNT=${2:-4000000}

@@ -1,9 +1,9 @@
 #!/bin/bash
+# shellcheck disable=SC2119
 # Resident memory (VmRSS): idle, at full rate (the highest of many looks), with 10,000 idle connections.
 #   usage: memory.sh                     (see server.sh for EYE and FOLDER)
 set -u
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR
 . ./server.sh
 ulimit -n 20000 2>/dev/null || true
 

@@ -1,10 +1,10 @@
 #!/bin/bash
+# shellcheck disable=SC2119
 # A slow disk costs latency, not throughput, until the bounded queues are full; then TCP is pushed back and UDP is dropped and
 # counted. Injects milliseconds into every fdatasync by slowsync.c. Prints numbers; fails only when an account is not exact.
 #   usage: slow-disk.sh [LINES]          (see server.sh for EYE and FOLDER)
 set -u
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR
 . ./server.sh
 LINES=${1:-3000000}
 SHIM=$FOLDER/slowsync.so

@@ -1,9 +1,9 @@
 #!/bin/bash
+# shellcheck disable=SC2119
 # TCP and the Unix stream socket in turn: the ratio of their rates, and the server's CPU per million lines.
 #   usage: transports.sh [LINES]         (see server.sh for EYE and FOLDER)
 set -u
 cd "$(dirname "$0")" || exit 1
-# shellcheck source-path=SCRIPTDIR
 . ./server.sh
 LINES=${1:-4000000}
 
