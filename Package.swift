@@ -33,7 +33,8 @@ let package = Package(
             swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
         .target(name: "EyeTestVectors", path: "Tests/EyeTestVectors", swiftSettings: relaxed),
-        .testTarget(name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeSystemTests", dependencies: ["EyeSystem"], swiftSettings: relaxed),
         .testTarget(name: "EyeStoreTests", dependencies: ["EyeStore"], swiftSettings: relaxed),
         .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tests' longer variants: transcripts cut at every position over real sockets, ten times as many crash states of the store.
+# The tests' longer variants: transcripts cut at every position over real sockets, ten times as many
+# crash states of the store and kills of the real process.
 . "$(dirname "$0")/common.sh"
-export EYE_LONG_TESTS=1 EYE_STORE_STATES=20000
+export EYE_LONG_TESTS=1 EYE_STORE_STATES=20000 EYE_KILL_CYCLES=50
 swift test
