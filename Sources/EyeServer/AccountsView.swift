@@ -28,14 +28,22 @@ final class AccountsView: Sendable {
     var currentVersion: UInt64 { version.load(ordering: .acquiring) }
     var current: AccountBook { book.withLock { $0 } }
 
-    /// Reads the file if it is another one than before: one stat(2) if it is not.
+    /// Reads the file if it is another one than before: one stat(2) if it is not. Under the lock from the look to the new
+    /// book: who finds the file unchanged because somebody else has just read it finds that book here too.
     func look() {
-        do throws(AccountError) {
-            guard let newer = try file.refresh() else { return }
-            book.withLock { $0 = newer }
-            version.add(1, ordering: .releasing)
-        } catch {
-            log.error("the accounts file cannot be read; going on with what was read before", ["error": "\(error)"])
+        let failure: AccountError? = book.withLock { book in
+            do throws(AccountError) {
+                guard let newer = try file.refresh() else { return nil }
+                book = newer
+                version.add(1, ordering: .releasing)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure {
+            log.error(
+                "the accounts file cannot be read; going on with what was read before", ["error": "\(failure)"])
         }
     }
 }
