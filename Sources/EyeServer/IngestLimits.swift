@@ -48,6 +48,4 @@ public enum IngestLimits {
     public static let drainReadMilliseconds: UInt64 = 1_000
     /// At the end: when the process gives up waiting for the disk.
     public static let drainMilliseconds: UInt64 = 4_500
-    /// How often the kernel's datagram drops are read.
-    public static let dropsLookMilliseconds: UInt64 = 250
 }

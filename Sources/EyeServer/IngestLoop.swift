@@ -91,7 +91,6 @@ final class IngestLoop: @unchecked Sendable {
     var answers: [ClientAnswer] = []
     var drainingSince: UInt64?
     private var nextSweep: UInt64 = 0
-    private var nextDropsLook: UInt64 = 0
 
     private static let wakeToken: UInt64 = .max
     private static let datagramToken: UInt64 = .max - 1
