@@ -2,7 +2,8 @@
 # What the checks share; sourced by each of them. A check ends with 0 (passed), 77 (skipped, the reason is its last line) or
 # anything else (failed). Everything it starts ends with it.
 
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]}:$LINENO)" >&2' ERR
 shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 checks=Tests/Checks
@@ -49,6 +50,8 @@ start_eye() {
     while [ "$1" != -- ]; do prefix+=("$1"); shift; done
     shift
     rm -rf "$scratch/data"
+    # What an earlier start said must not be taken for this one's words.
+    : >"$scratch/out"
     "${prefix[@]}" "$eye" serve --data "$scratch/data" --tcp 127.0.0.1:0 --udp off "$@" \
         >"$scratch/out" 2>"$scratch/err" </dev/null &
     eye_pid=$!
@@ -56,9 +59,15 @@ start_eye() {
         cat "$scratch/out" "$scratch/err" >&2
         fail "the service did not start"
     fi
-    token=$(grep -oE '[0-9a-f]{40}' "$scratch/out" | head -n 1)
-    tcp_port=$(grep -oE 'TCP 127\.0\.0\.1:[0-9]+' "$scratch/out" | grep -oE '[0-9]+$')
+    token=$(awk '/ingest token/ { print $NF }' "$scratch/out")
+    tcp_port=$(port_of TCP)
+    if [ -z "$token" ] || [ -z "$tcp_port" ]; then
+        cat "$scratch/out" "$scratch/err" >&2
+        fail "the service said no token or port"
+    fi
 }
+# port_of TCP, UDP or http://: from what the service said first.
+port_of() { awk -F "$1 ?127.0.0.1:" 'NF > 1 { split($2, rest, "[^0-9]"); print rest[1]; exit }' "$scratch/out"; }
 has_started() { grep -q '^Try it' "$scratch/out" || ! kill -0 "$eye_pid" 2>/dev/null; }
 
 # stop_eye: SIGTERM; the service must end with 0.

@@ -14,6 +14,7 @@ git clone -q . "$scratch/clone"
 cd "$scratch/clone"
 # Free ports; the command itself stays as it is in the README. Its twin, `swift test`, is a step of its own in .ci/run.
 started=$SECONDS
+: >"$scratch/out"
 EYE_TCP=127.0.0.1:0 EYE_UDP=127.0.0.1:0 EYE_HTTP=127.0.0.1:0 \
     swift run -c release eye serve >"$scratch/out" 2>"$scratch/err" </dev/null &
 eye_pid=$!
@@ -34,9 +35,7 @@ stored=$(grep -o '"name":"cta click"' "$scratch/curl" | wc -l)
 # The README's tour, on our ports.
 # shellcheck disable=SC2016 # backquotes are Markdown's
 tour=$(sed -n '/fresh-clone.sh runs this block/,/^```$/p' README.md | grep -vE '^(<!--|```)')
-tcp=$(grep -oE 'TCP 127\.0\.0\.1:[0-9]+' "$scratch/out" | grep -oE '[0-9]+$')
-udp=$(grep -oE 'UDP 127\.0\.0\.1:[0-9]+' "$scratch/out" | grep -oE '[0-9]+$')
-http=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$scratch/out" | head -n 1 | grep -oE '[0-9]+$')
+tcp=$(port_of TCP) udp=$(port_of UDP) http=$(port_of http://)
 tour=$(sed -e "s/-u -w1 127.0.0.1 8127/-u -w1 127.0.0.1 $udp/; s/127.0.0.1 8127/127.0.0.1 $tcp/; s/127.0.0.1:8000/127.0.0.1:$http/" <<<"$tour")
 TOKEN=$(awk '/ingest token/ { print $NF }' "$scratch/out") PASSWORD=$(awk '/admin password/ { print $NF }' "$scratch/out") \
     bash -euo pipefail -c "$tour" >"$scratch/tour"

@@ -13,6 +13,7 @@ lines accepted $events >"$scratch/lines"
 bye="+BYE received=$events accepted=$events rejected=0 duplicate=0"
 send "$scratch/lines" "$bye"
 
+: >"$scratch/strace"
 strace -f -c -U calls,name -o "$scratch/calls" -p "$eye_pid" 2>"$scratch/strace" &
 strace_pid=$!
 is_attached() { grep -q attached "$scratch/strace" || ! kill -0 $strace_pid 2>/dev/null; }
