@@ -2,5 +2,8 @@
 # The tests' longer variants: transcripts cut at every position over real sockets, ten times as many
 # crash states of the store and kills of the real process.
 . "$(dirname "$0")/common.sh"
+build_release
+# At full size against the command that users get.
+export EYE_TEST_EXECUTABLE=$eye
 export EYE_LONG_TESTS=1 EYE_STORE_STATES=20000 EYE_KILL_CYCLES=50
 swift test
