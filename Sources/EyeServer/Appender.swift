@@ -69,7 +69,11 @@ final class Appender: @unchecked Sendable {
                 for batch in batches { batch.outcome = outcome }
                 if outcome == .refused {
                     refuse()
-                    if !wasFull { log.error("disk full: events are refused with storage-full until there is room") }
+                    if !wasFull {
+                        log.error(
+                            "disk full, or less free than --min-free-bytes: events are refused with storage-full until there is room"
+                        )
+                    }
                     wasFull = true
                 } else if wasFull {
                     log.info("disk has room again: events are stored")

@@ -7,7 +7,8 @@ need cc gcc
 
 lines_each=400000
 # One allocation for every fiftieth line would be found. What is left is not a line's: work by the clock (account looks, samples
-# of rejected lines), a new batch when the disk is behind, the index of a segment that is closed (about 700).
+# of rejected lines), a new batch when the disk is behind, the index of a segment that is
+# closed (up to some 2,000).
 limit_per_line=0.02
 
 cc -O2 -shared -fPIC -o "$scratch/malloc-count.so" $checks/malloc-count.c
