@@ -6,4 +6,4 @@
 export ASAN_OPTIONS=detect_leaks=0
 # Without the tests that start the real process: they bound its memory and what it does in a time, which hold for no
 # sanitized build; all rooms are tested in this process.
-swift test --sanitize=address --scratch-path .build/address --skip '^EyeTests\.' "$@"
+swift test --sanitize=address --scratch-path .build/address --no-parallel --skip '^EyeTests\.' "$@"

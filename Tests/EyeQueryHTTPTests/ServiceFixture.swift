@@ -71,7 +71,7 @@ final class ServiceFixture {
 
     /// Waits until `condition` holds.
     static func wait(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = Date(timeIntervalSinceNow: 20)
+        let deadline = Date(timeIntervalSinceNow: 120)
         while try !condition() {
             if Date() > deadline {
                 Issue.record("waited in vain: \(what)")
@@ -115,7 +115,7 @@ final class TestClient {
     init(_ address: SocketAddress) throws {
         let descriptor = try Socket.connect(address)
         socket = dup(descriptor.number)
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        var limit = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }

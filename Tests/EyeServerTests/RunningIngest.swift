@@ -65,9 +65,9 @@ final class RunningIngest {
         try TestClient(SocketAddress.path("\(folder)/\(name)"))
     }
 
-    /// Waits until `condition` holds for the counts; fails after ten seconds.
+    /// Waits until `condition` holds for the counts; fails after a minute.
     func waitUntil(_ what: Comment, _ condition: (Counts) -> Bool) {
-        let deadline = Date().addingTimeInterval(10)
+        let deadline = Date().addingTimeInterval(60)
         while !condition(service.counts) {
             if Date() > deadline {
                 Issue.record(what)
@@ -87,7 +87,7 @@ final class TestClient {
         socket = try Socket.connect(address, datagram: datagram)
         // A step of a test must not wait for the kernel's delayed acknowledgement (40 ms).
         if !datagram && !address.isUnix { try Socket.tune(socket.number) }
-        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(socket.number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

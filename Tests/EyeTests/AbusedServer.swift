@@ -144,7 +144,7 @@ final class AbuseClient {
     init(_ address: SocketAddress) throws {
         socket = try Socket.connect(address)
         if !address.isUnix { try Socket.tune(socket.number) }
-        var limit = timeval(tv_sec: 30, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(socket.number, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }

@@ -13,7 +13,7 @@ struct HTTPAnswer {
     /// Sends a request with `Connection: close` and reads to the end.
     init(of method: String, _ target: String, at address: String, fields: [String], body: [UInt8]) throws {
         let socket = try Socket.connect(try SocketAddress.resolve(address))
-        var limit = timeval(tv_sec: 30, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(socket.number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(socket.number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var head = "\(method) \(target) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n"
