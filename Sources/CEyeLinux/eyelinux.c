@@ -3,6 +3,7 @@
 
 #include <crypt.h>
 #include <errno.h>
+#include <link.h>
 #include <linux/sock_diag.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -258,4 +260,24 @@ int eye_background_thread(void) {
     int tid = (int)syscall(SYS_gettid);
     int failed = setpriority(PRIO_PROCESS, (id_t)tid, 19);
     return syscall(SYS_ioprio_set, WHO_PROCESS, 0, CLASS_IDLE << CLASS_SHIFT) < 0 ? -1 : failed;
+}
+
+static int release_object(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size, (void)unused;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        /* What is writable may have been written to, by relocations if by nothing else: only the file's own bytes may go. */
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W) continue;
+        uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t to = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~(page - 1);
+        if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+void eye_release_program_pages(void) { dl_iterate_phdr(release_object, NULL); }
+
+int eye_force_receive_buffer(int descriptor, int bytes) {
+    return setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
 }

@@ -59,7 +59,7 @@ public struct LinePool: Sendable {
     /// The index behind the last of the lines from `first` on that end within `bytesMax` bytes: at most `limit` lines,
     /// at least one, never beyond the pool's end.
     public func end(from first: Int, limit: UInt64, bytesMax: Int) -> Int {
-        let last = min(count, first + Int(clamping: limit))
+        let last = first + Int(min(UInt64(count - first), limit))
         let reach = starts[first] + bytesMax
         // Lines differ little: begin where lines of mean length would end, then correct.
         var end = min(last, first + max(1, Int(Double(bytesMax) / max(1, meanBytes))))

@@ -15,8 +15,8 @@ public enum IngestLimits {
     /// Frames that a read of `readBytes` can need: records are never longer than their lines, and a line that does not
     /// fit leaves at most half a frame empty.
     public static let framesPerRead = 5
-    /// Frames in one commit.
-    public static let framesPerCommit = 64
+    /// Frames in one commit: all that two loops can have under way, so that a slow sync costs no more than waiting (docs/performance.md).
+    public static let framesPerCommit = 192
     /// Datagrams taken with one system call.
     public static let datagramsPerRead = 64
     /// Receive buffer asked for per UDP socket; the kernel may grant less.

@@ -100,7 +100,7 @@ final class LogWriter {
     /// Makes `frames` durable as one commit. Empty ones are passed over.
     func append(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
         if let failure { throw failure }
-        precondition(frames.count <= StoreLimits.commitFramesMax, "a commit has at most 64 frames")
+        precondition(frames.count <= StoreLimits.commitFramesMax, "a commit has at most `commitFramesMax` frames")
         var bytes: Int64 = 0
         var left = 0
         for frame in frames where frame.recordCount > 0 {

@@ -10,8 +10,8 @@ public enum StoreLimits {
     public static let trailerBytes = 4
     /// Bytes of a frame's payload.
     public static let payloadBytesMax = frameBytesMax - headerBytes - trailerBytes
-    /// Frames in one commit: at most 8 MiB are written and synced at a time.
-    public static let commitFramesMax = 64
+    /// Frames in one commit: at most 24 MiB are written and synced at a time.
+    public static let commitFramesMax = 192
     /// Clients whose sequences are kept.
     public static let clientsMax = 100_000
     /// Bytes of a client's name (`client_id`).

@@ -78,7 +78,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// Why the writer is unusable; nil: it is not.
     public var failure: SystemError? { log.failure }
 
-    /// Makes `frames` (at most 64) durable as one commit: duplicates taken out, numbers given, one write, one fdatasync, published.
+    /// Makes `frames` (at most `commitFramesMax`) durable as one commit: duplicates taken out, numbers given, one write, one fdatasync, published.
     /// Throws: final, nothing of it may be acknowledged, and no later commit will succeed. Refused: the storage is full; nothing
     /// of it was stored, and the clients marked in it are stopped until `openClient`.
     public func commit(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {

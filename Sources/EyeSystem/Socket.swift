@@ -73,7 +73,13 @@ public enum Socket {
     {
         let socket = try make(address.family, SOCK_DGRAM)
         if sharePort { try set(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
-        if receiveBytes > 0 { try set(socket, SOL_SOCKET, SO_RCVBUF, receiveBytes) }
+        if receiveBytes > 0 {
+            try set(socket, SOL_SOCKET, SO_RCVBUF, receiveBytes)
+            // Who may go beyond the kernel's limit does; who may not keeps what was granted, and says so.
+            if try receiveBuffer(socket.number) < Int(receiveBytes) * 2 {
+                _ = eye_force_receive_buffer(socket.number, receiveBytes)
+            }
+        }
         try bind(socket, address)
         return socket
     }

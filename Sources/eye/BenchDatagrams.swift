@@ -72,7 +72,7 @@ final class BenchDatagrams: @unchecked Sendable {
             tally.note(failure: "\(error)")
         }
         tally.sendEnd = clock.now
-        progress.finish(tally)
+        progress.finish(tally, at: clock.now)
     }
 
     private func pause(until due: Double, _ now: UInt64) {

@@ -46,7 +46,7 @@ final class BenchOneByOne: @unchecked Sendable {
             tally.note(failure: "\(error)")
         }
         if let bye { tally.add(bye) } else { tally.withoutBye = 1 }
-        progress.finish(tally)
+        progress.finish(tally, at: clock.now)
     }
 
     private func sendAll() throws(SystemError) {

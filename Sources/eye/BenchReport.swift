@@ -7,12 +7,11 @@ import EyeWire
 struct BenchReport {
     let plan: BenchPlan
     let tally: BenchTally
-    /// From the start until everything was answered (UDP: sent).
-    let nanoseconds: UInt64
     /// What the load generator itself has used.
     let processorNanoseconds: UInt64
 
-    private var seconds: Double { max(Double(nanoseconds), 1) / 1e9 }
+    /// From the start until everything was answered (UDP: sent).
+    private var seconds: Double { max(Double(tally.end), 1) / 1e9 }
     private var linesPerSecond: Double { Double(tally.lines) / seconds }
 
     /// Every line sent, judged and stored (or, by UDP, sent without trouble).

@@ -38,17 +38,16 @@ struct BenchRun {
             }
             if shows { try line.show(plan, progress, clock) }
         }
-        let nanoseconds = clock.now
         for thread in threads { thread.join() }
         if shows { try line.clear() }
         let report = BenchReport(
-            plan: plan, tally: progress.tally, nanoseconds: nanoseconds,
+            plan: plan, tally: progress.tally,
             processorNanoseconds: Processors.usedNanoseconds - processorBefore)
         try Output.out(plan.json ? report.json : report.text)
         return report.isClean ? ExitCode.success : ExitCode.failure
     }
 
-    /// Short runs must not be measured by a long look.
+    /// A short run ends when it ends, not at the next long look.
     private static func wait(_ clock: BenchClock) -> Int32 {
         let short: UInt64 = 1_000_000_000
         return clock.now < short ? 1 : lookMilliseconds

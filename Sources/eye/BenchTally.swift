@@ -28,6 +28,8 @@ struct BenchTally: Sendable {
     var failures: [String] = []
     /// When the last line was taken by the kernel, nanoseconds from the start.
     var sendEnd: UInt64 = 0
+    /// When the thread had nothing left to do, nanoseconds from the start.
+    var end: UInt64 = 0
 
     mutating func add(_ counts: LineCounts) {
         judged.received += counts.received
@@ -77,8 +79,11 @@ final class BenchProgress: Sendable {
     private let total = Mutex(BenchTally())
 
     /// A thread is done.
-    func finish(_ tally: BenchTally) {
-        total.withLock { $0.add(tally) }
+    func finish(_ tally: BenchTally, at end: UInt64) {
+        total.withLock {
+            $0.add(tally)
+            $0.end = max($0.end, end)
+        }
         finished.add(1, ordering: .releasing)
     }
 

@@ -77,7 +77,7 @@ final class BenchWorker: @unchecked Sendable {
             tally.note(failure: "\(error)")
         }
         publish()
-        progress.finish(tally)
+        progress.finish(tally, at: clock.now)
     }
 
     private func step() throws(SystemError) {

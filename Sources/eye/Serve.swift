@@ -30,6 +30,7 @@ func runServe(_ options: ServeOptions) -> Int32 {
             options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address, first: first)
         first = nil
         try Output.out(greeting.text)
+        ResidentMemory.releaseStart()
         Serve.waitForEnd(signals, log)
         Serve.boundTheEnd(signals, log)
         // Requests that are being answered may still write.

@@ -28,6 +28,19 @@ for round in 1 2 3; do
 done
 
 echo
+echo 'TCP at 1,000,000 lines/s, acks: latency grows, the rate stays'
+for milliseconds in 0 20 0 20; do
+    export SLOWSYNC_MS=$milliseconds
+    PRELOAD=$SHIM up
+    json=$("$EYE" bench --tcp "$TCP" -c 8 -s 5 -r 1000000 --acks --json)
+    printf '%-28s %12.0f %10.1f %10.1f %s\n' "+$milliseconds ms" "$(field lines_per_second <<<"$json")" \
+        "$(latency p50 <<<"$json" | awk '{print $1/1000}')" "$(latency p99 <<<"$json" | awk '{print $1/1000}')" \
+        "pauses $(metric eye_ingest_pauses_total)"
+    down
+    sync -f "$FOLDER"
+done
+
+echo
 echo 'UDP, 6 lines a datagram, as fast as it can be sent:'
 for milliseconds in 0 20 200; do
     export SLOWSYNC_MS=$milliseconds

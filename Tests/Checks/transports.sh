@@ -19,6 +19,7 @@ for connections in 1 8; do
             rates+=("$("$EYE" bench --$transport "$where" -c $connections -n "$LINES" --json | field lines_per_second)")
             cpus+=($((($(cpu_ticks) - before) * 10)))
             down
+            sync -f "$FOLDER"
         done
         awk -v c=$connections -v t="${rates[0]}" -v u="${rates[1]}" -v n="$LINES" -v ct="${cpus[0]}" -v cu="${cpus[1]}" 'BEGIN {
             printf "%d connections: TCP %.0f, Unix %.0f lines/s, ratio %.2f; server CPU per million %.2f and %.2f s\n", c, t, u, u / t, ct / n * 1000, cu / n * 1000 }'

@@ -30,6 +30,15 @@ import Testing
         #expect(latency?["count"] as? Int == (measures ? count : nil))
     }
 
+    /// As many as go in a time: nobody says how many each connection shall send.
+    @Test func asFastAsItGoesForATime() throws {
+        let served = try ServedFolder()
+        let (run, result) = try run(served, ["--seconds", "0.2", "--connections", "3"])
+        #expect(run.code == 0 && run.error.isEmpty)
+        let lines = try #require(result["lines"] as? Int)
+        #expect(lines > 0 && result["accepted"] as? Int == lines && result["exact"] as? Bool == true)
+    }
+
     @Test func refusedLinesAreCountedAndShown() throws {
         let served = try ServedFolder()
         let (run, result) = try run(served, ["--count", "1000", "--acks"], token: String(repeating: "0", count: 40))

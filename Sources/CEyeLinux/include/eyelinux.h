@@ -73,5 +73,10 @@ int eye_crypt_setting(char *out, size_t out_bytes);
 int eye_free_bytes(const char *path, uint64_t *bytes);
 /* Lowest CPU and idle I/O priority for the calling thread. */
 int eye_background_thread(void);
+/* Takes the pages of the program's and its libraries' read-only segments out of this process's resident memory. They stay
+ * in the page cache and come back when they are next touched. */
+void eye_release_program_pages(void);
+/* Asks for a receive buffer of `bytes` beyond net.core.rmem_max: 0, or -1 and EPERM without CAP_NET_ADMIN (socket(7)). */
+int eye_force_receive_buffer(int descriptor, int bytes);
 
 #endif
