@@ -33,7 +33,7 @@ import Testing
     /// As many as go in a time: nobody says how many each connection shall send.
     @Test func asFastAsItGoesForATime() throws {
         let served = try ServedFolder()
-        let (run, result) = try run(served, ["--seconds", "0.2", "--connections", "3"])
+        let (run, result) = try run(served, ["--seconds", "1", "--connections", "3"])
         #expect(run.code == 0 && run.error.isEmpty)
         let lines = try #require(result["lines"] as? Int)
         #expect(lines > 0 && result["accepted"] as? Int == lines && result["exact"] as? Bool == true)
