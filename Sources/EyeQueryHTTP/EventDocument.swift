@@ -29,6 +29,58 @@ enum EventDocument {
         out.append(UInt8(ascii: "}"))
     }
 
+    /// Appends the members `fields` alone, in their order; those that the event does not have are left out. A value of `data` stands as it
+    /// was sent, under its whole name: `{"id":1,"data.path":"/"}`.
+    static func append(_ event: borrowing EventView, fields: [EventField], to out: inout [UInt8]) {
+        out.append(UInt8(ascii: "{"))
+        for field in fields {
+            let start = out.count
+            JSONText.appendName(field.label, to: &out)
+            let isThere: Bool
+            switch field {
+            case .id:
+                out.append(decimal: event.id)
+                isThere = true
+            case .session:
+                JSONText.appendUUID(high: event.session.high, low: event.session.low, to: &out)
+                isThere = true
+            case .timestamp:
+                JSONText.appendTime(event.timestamp, to: &out)
+                isThere = true
+            case .data:
+                event.appendData(to: &out)
+                isThere = true
+            case .name:
+                event.withName { JSON.appendString($0, to: &out) }
+                isThere = true
+            case .category:
+                event.withCategory { JSON.appendString($0, to: &out) }
+                isThere = true
+            case .eventID:
+                if let id = event.eventID { JSONText.appendUUID(high: id.high, low: id.low, to: &out) }
+                isThere = event.eventID != nil
+            case .received:
+                JSONText.appendTime(event.received, to: &out)
+                isThere = true
+            case .path(let path): isThere = appendValue(path, of: event, to: &out)
+            }
+            if !isThere { out.removeLast(out.count - start) }
+        }
+        out.append(UInt8(ascii: "}"))
+    }
+
+    /// Appends the value at a path of the event's data, as it was sent; false if there is none.
+    private static func appendValue(_ path: [UInt8], of event: borrowing EventView, to out: inout [UInt8]) -> Bool {
+        event.withData { data in
+            unsafe data.withUnsafeBytes { bytes in
+                guard let value = unsafe JSON.find(path.span, in: bytes) else { return false }
+                // In bounds: the scanner's ranges lie in the text.
+                unsafe out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[value.range]))
+                return true
+            }
+        }
+    }
+
     /// The document of an event that was just sent and is valid, for when the store cannot show it. `id` 0: not known.
     static func compose(_ event: [UInt8], id: UInt64) -> [UInt8] {
         var out: [UInt8] = []

@@ -1,4 +1,4 @@
-// GET /events/ and GET /event_detail/N. On the loop's thread.
+// GET /events/, its pages, and GET /event_detail/N. On the loop's thread.
 
 import EyeStore
 import EyeSystem
@@ -8,22 +8,25 @@ import EyeWire
 final class EventPage: PageSource {
     private let snapshot: Snapshot
     private let filter: EventFilter
+    private let writer: EventWriter
     private let cursor: EventCursor
 
-    init(_ snapshot: Snapshot, _ filter: EventFilter) {
+    init(_ snapshot: Snapshot, _ filter: EventFilter, _ writer: EventWriter) {
         self.snapshot = snapshot
         self.filter = filter
+        self.writer = writer
         cursor = snapshot.cursor(filter)
     }
 
     func step(_ row: (_ key: UInt64, _ write: (inout [UInt8]) -> Void) -> Bool) throws(SystemError) -> CursorState {
-        try cursor.step { event in row(event.id) { EventDocument.append(event, to: &$0) } }
+        let writer = writer
+        return try cursor.step { event in row(event.id) { writer.append(event, to: &$0) } }
     }
 
     func behind(_ key: UInt64) -> any PageSource {
         var rest = filter
         if filter.newestFirst { rest.idBelow = key } else { rest.idAbove = key }
-        return EventPage(snapshot, rest)
+        return EventPage(snapshot, rest, writer)
     }
 
     var damage: ClosedRange<UInt64>? { cursor.damage.hull }
@@ -44,31 +47,30 @@ enum EventList {
         }
         // Pages belong to the events that were there when the first one was made.
         let upper = query.cursor?.upper ?? snapshot.lastEventID
-        guard query.earliest <= query.latest else {
-            return ImmediateExchange(
-                Response(status: 200, fields: AnswerFields.json, body: .bytes(Array("[]\n".utf8))))
+        let filter = query.filter(upper: upper)
+        if query.isCount { return EventCountExchange(snapshot.cursor(filter)) }
+        let writer = EventWriter(query.format, fields: query.fields)
+        if query.format != .json {
+            let stream = EventStream(snapshot.cursor(filter), writer, limit: query.limit)
+            return EventStreamExchange(stream, query.format)
         }
         let parameters = call.parameters
-        return PageExchange(EventPage(snapshot, filter(query, upper: upper)), limit: query.limit) { last in
+        let page = EventPage(snapshot, filter, writer)
+        return PageExchange(page, limit: query.limit ?? HTTPLimits.pageDefault) { last in
             PageLink.next(
                 Route.events.rawValue, parameters,
                 PageCursor(upper: upper, last: last, now: query.now, fingerprint: query.fingerprint))
         }
     }
+}
 
-    private static func filter(_ query: EventQuery, upper: UInt64) -> EventFilter {
-        var filter = EventFilter()
-        filter.categories = query.categories
-        filter.names = query.names
-        filter.sessions = query.sessions.map { ID128(high: $0.high, low: $0.low) }
-        filter.timestamps = query.timestamps
-        if query.earliest != Int64.min || query.latest != Int64.max {
-            filter.timestampRange = query.earliest...query.latest
-        }
-        filter.newestFirst = query.newestFirst
+extension EventQuery {
+    /// The filter of this page, of a list whose newest event is `upper`.
+    func filter(upper: UInt64) -> EventFilter {
+        var filter = filter
         filter.idBelow = upper + 1
-        if let cursor = query.cursor {
-            if query.newestFirst { filter.idBelow = min(cursor.last, upper + 1) } else { filter.idAbove = cursor.last }
+        if let cursor {
+            if filter.newestFirst { filter.idBelow = min(cursor.last, upper + 1) } else { filter.idAbove = cursor.last }
         }
         return filter
     }

@@ -11,7 +11,7 @@ final class EventSource {
     let rejected: RejectedReader
 
     init(_ disk: any Disk, folder: String, limits: ReaderLimits) {
-        reader = StoreReader(disk, folder: folder, limits: limits)
+        reader = StoreReader(disk, folder: folder, limits: limits, data: EventDataReading())
         rejected = RejectedReader(disk, folder: folder)
     }
 

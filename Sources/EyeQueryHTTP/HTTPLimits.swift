@@ -120,8 +120,12 @@ public enum HTTPLimits {
 
     /// `limit` when none is given.
     public static let pageDefault = 100
-    /// The largest `limit`.
+    /// The largest `limit`…
     public static let pageMax = 10_000
+    /// … and the largest one of a whole result (`format=ndjson`, `format=csv`), which has none by itself.
+    public static let streamRowsMax = 2_147_483_647
+    /// Names in `fields`.
+    public static let fieldsMax = 64
     /// What of a page is made before its head is sent; the rest is made while the client takes it.
     public static let pageBufferBytesMax = 256 << 10
 }

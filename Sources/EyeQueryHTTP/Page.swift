@@ -72,13 +72,15 @@ final class PageExchange: Exchange {
             return .ready(Response(status: 200, fields: fields, body: .bytes(buffer)))
         }
         let rest = PageRest(buffer, source.behind(lastWritten), count: count - written)
-        fields.append(ResponseField("Trailer", "Eye-Incomplete"))
+        fields.append(ResponseField("Trailer", PageExchange.incompleteName))
         return .ready(Response(status: 200, fields: fields, body: .stream(rest)))
     }
 
+    static let incompleteName = "Eye-Incomplete"
+
     /// Damage may have withheld these ids from the answer.
     static func incomplete(_ ids: ClosedRange<UInt64>) -> ResponseField {
-        ResponseField("Eye-Incomplete", "\(ids.lowerBound)-\(ids.upperBound)")
+        ResponseField(incompleteName, "\(ids.lowerBound)-\(ids.upperBound)")
     }
 }
 

@@ -2,28 +2,28 @@
 // read. One shape for all: `type`, `title`, `status`, `code`, `detail`, then the fields. Pure.
 
 /// A refusal that a client can read.
-struct Problem {
+package struct Problem {
     var status: UInt16
     /// One of the words of the one registry of reject codes, or of the HTTP ones beside it.
-    var code: String
+    package var code: String
     /// What happened and what to do. Left out when the fields say it all.
-    var detail: String?
+    package var detail: String?
     /// Field → messages, in order; fields are unique.
-    var messages: [(field: String, texts: [String])] = []
+    package var messages: [(field: String, texts: [String])] = []
     /// Fields of the answer's head: Allow, Retry-After, WWW-Authenticate.
     var fields: [ResponseField] = []
     /// Further members, as JSON texts.
     var members: [(name: String, json: [UInt8])] = []
     var closes = false
 
-    init(_ status: UInt16, _ code: String, _ detail: String? = nil) {
+    package init(_ status: UInt16, _ code: String, _ detail: String? = nil) {
         self.status = status
         self.code = code
         self.detail = detail
     }
 
     /// Adds a message to a field.
-    mutating func add(_ field: String, _ text: String) {
+    package mutating func add(_ field: String, _ text: String) {
         if let index = messages.firstIndex(where: { $0.field == field }) {
             messages[index].texts.append(text)
         } else {

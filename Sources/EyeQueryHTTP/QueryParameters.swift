@@ -2,21 +2,24 @@
 // Pure. Invariant: at most `HTTPLimits.parametersMax`, each valid UTF-8 without NUL.
 
 /// Decoded parameters in the order in which they were sent.
-struct QueryParameters {
+package struct QueryParameters {
     /// One of them.
-    struct Parameter: Equatable {
-        var name: String
-        var value: [UInt8]
+    package struct Parameter: Equatable {
+        package var name: String
+        package var value: [UInt8]
 
-        var text: String { String(decoding: value, as: UTF8.self) }
+        package var text: String { String(decoding: value, as: UTF8.self) }
     }
 
-    private(set) var all: [Parameter] = []
+    package private(set) var all: [Parameter] = []
 
     /// Why a text is not a list of parameters.
     enum Fault: Error { case encoding, tooMany }
 
     init() {}
+
+    /// Parameters that were not written as a query string: `KEY=VALUE` of a command line.
+    package init(_ all: [Parameter]) { self.all = all }
 
     init(parsing text: ArraySlice<UInt8>) throws(Fault) {
         for part in text.split(separator: UInt8(ascii: "&")) {
@@ -32,6 +35,13 @@ struct QueryParameters {
 
     /// Every value of a name, in order.
     func values(_ name: String) -> [Parameter] { all.filter { $0.name == name } }
+
+    /// Every name, once.
+    var names: [String] {
+        var found: [String] = []
+        for parameter in all where !found.contains(parameter.name) { found.append(parameter.name) }
+        return found
+    }
 
     /// The first name that is not in `known`.
     func firstUnknown(_ known: [String]) -> String? { all.first { !known.contains($0.name) }?.name }

@@ -47,8 +47,10 @@ public final class EventCursor {
     private var budget = 0
 
     init(_ snapshot: Snapshot, _ filter: EventFilter) {
+        precondition(filter.data.isEmpty || snapshot.reader.data != nil, "this reader cannot look into data")
         self.snapshot = snapshot
         self.filter = filter
+        isDone = filter.isNone
         low = filter.idAbove.map { $0 == UInt64.max ? $0 : $0 + 1 } ?? 1
         high = min(filter.idBelow ?? UInt64.max >> 1, snapshot.nextEventID ?? UInt64.max >> 1)
         damage.bounds = low..<max(low, high)
@@ -61,7 +63,7 @@ public final class EventCursor {
                 // About what it takes to write one out.
                 budget -= 500
                 done(with: found.id)
-                guard filter.passes(found.record) else { continue }
+                guard filter.passes(found.record, snapshot.reader.data) else { continue }
                 shown += 1
                 if !body(EventView(found.record, id: found.id)) { return .paused }
                 if budget <= 0 { return .more }
@@ -75,7 +77,7 @@ public final class EventCursor {
         isCounting = true
         return try work { () throws(IndexFault) in
             while let found = run.next(newestFirst: filter.newestFirst) {
-                if filter.passes(found.record) { count += 1 }
+                if filter.passes(found.record, snapshot.reader.data) { count += 1 }
             }
             return nil
         }

@@ -1,16 +1,26 @@
 // Which events a query wants, and how an event shows itself to it. Pure values.
 
-/// A filter: OR inside a list, AND between lists; an empty list or a nil range lets everything through. Texts are compared by bytes.
+/// A filter: every condition that is set must hold; an empty one lets everything through. `passes` is its definition; indexes only find
+/// the same events faster.
 public struct EventFilter: Sendable {
-    public var categories: [[UInt8]] = []
-    public var names: [[UInt8]] = []
+    public var categories = TextFilter()
+    public var names = TextFilter()
+    /// One of these sessions.
     public var sessions: [ID128] = []
-    /// Exact timestamps, µs since 1970 UTC.
+    /// None of these.
+    public var otherSessions: [ID128] = []
+    /// One of these exact timestamps, µs since 1970 UTC.
     public var timestamps: [Int64] = []
+    /// None of these.
+    public var otherTimestamps: [Int64] = []
     /// Timestamps, both ends included.
     public var timestampRange: ClosedRange<Int64>?
     /// When received, both ends included.
     public var receivedRange: ClosedRange<Int64>?
+    /// Values inside `data`, one for each path. Only for readers that were given a `DataReading`.
+    public var data: [DataFilter] = []
+    /// No event passes: conditions that contradict each other, such as a range that ends before it begins.
+    public var isNone = false
     /// Only events with a higher id.
     public var idAbove: UInt64?
     /// Only events with a lower id.
@@ -29,22 +39,21 @@ public struct EventFilter: Sendable {
     }
 
     /// Whether `record` passes, its id (which the cursor's range already keeps) aside.
-    func passes(_ record: RecordView) -> Bool {
+    func passes(_ record: RecordView, _ reading: (any DataReading)?) -> Bool {
+        if isNone { return false }
         if let range = timestampRange, !range.contains(record.timestamp) { return false }
         if let range = receivedRange, !range.contains(record.received) { return false }
         if !timestamps.isEmpty && !timestamps.contains(record.timestamp) { return false }
+        if !otherTimestamps.isEmpty && otherTimestamps.contains(record.timestamp) { return false }
         if !sessions.isEmpty && !sessions.contains(record.session) { return false }
-        if unsafe !categories.isEmpty && !EventFilter.contains(categories, record.category) { return false }
-        if unsafe !names.isEmpty && !EventFilter.contains(names, record.name) { return false }
-        return true
-    }
-
-    private static func contains(_ texts: [[UInt8]], _ text: UnsafeRawBufferPointer) -> Bool {
-        for wanted in texts {
-            let isSame = unsafe wanted.withUnsafeBytes { unsafe $0.equals(text) }
-            if isSame { return true }
+        if !otherSessions.isEmpty && otherSessions.contains(record.session) { return false }
+        if unsafe !categories.isEmpty && !categories.passes(record.category) { return false }
+        if unsafe !names.isEmpty && !names.passes(record.name) { return false }
+        if data.isEmpty { return true }
+        guard let reading else { preconditionFailure("a filter on data, and a reader that cannot look into data") }
+        return data.allSatisfy { condition in
+            unsafe reading.with(condition.path, of: record.data) { condition.passes($0) }
         }
-        return false
     }
 }
 

@@ -260,6 +260,46 @@ final class IndexFile: SegmentIndex {
         return true
     }
 
+    func eachText(
+        of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
+    ) throws(IndexFault) {
+        let part = kind == .category ? IndexPart.categories : .names
+        let texts = kind == .category ? IndexPart.categoryTexts : .nameTexts
+        for code in 0..<count(part, IndexText.entryBytes) {
+            let (entries, at) = try entry(part, code, IndexText.entryBytes)
+            let view = unsafe entries.view(entries.capacity)
+            let found = unsafe IndexText(
+                hash: view.u32(at), offset: Int(view.u32(at + 4)), bytes: Int(view.u32(at + 8)),
+                events: Int(view.u32(at + 12)), firstRow: Int(view.u32(at + 16)), lastRow: Int(view.u32(at + 20)))
+            guard found.lastRow < rows, found.offset + found.bytes <= parts[texts.rawValue].bytes else {
+                throw .damaged
+            }
+            let inBlock = found.offset % texts.blockBytes
+            if inBlock + found.bytes <= texts.blockBytes {
+                let block = found.bytes == 0 ? entries : try block(texts, found.offset / texts.blockBytes)
+                // In bounds: it ends within its block, just compared; an empty text is anywhere.
+                unsafe body(code, found, block.view(block.capacity).slice(found.bytes == 0 ? 0 : inBlock, found.bytes))
+            } else {
+                let whole = try gathered(found, texts)
+                unsafe whole.withUnsafeBytes { unsafe body(code, found, $0) }
+            }
+        }
+    }
+
+    /// A text that lies across blocks.
+    private func gathered(_ text: IndexText, _ part: IndexPart) throws(IndexFault) -> [UInt8] {
+        var whole: [UInt8] = []
+        while whole.count < text.bytes {
+            let place = text.offset + whole.count
+            let block = try block(part, place / part.blockBytes)
+            let skip = place % part.blockBytes
+            let length = min(text.bytes - whole.count, part.blockBytes - skip)
+            // In bounds: it ends within the block.
+            unsafe whole.append(contentsOf: block.view(block.capacity).slice(skip, length))
+        }
+        return whole
+    }
+
     func isOverfull(_ kind: TextKind) -> Bool {
         flags & (kind == .category ? IndexFileHeader.overfullCategories : IndexFileHeader.overfullNames) != 0
     }

@@ -38,6 +38,10 @@ protocol SegmentIndex: AnyObject {
     func allGaps() throws(IndexFault) -> [IndexGap]
     /// The code of a text and what is known of it; nil: it is not in the dictionary.
     func text(_ text: UnsafeRawBufferPointer, of kind: TextKind) throws(IndexFault) -> (code: Int, entry: IndexText)?
+    /// Every text of a dictionary, in the order of the codes.
+    func eachText(
+        of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
+    ) throws(IndexFault)
     /// Whether events may carry texts that are not in the dictionary.
     func isOverfull(_ kind: TextKind) -> Bool
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)?
@@ -90,6 +94,17 @@ extension IndexBuilder: SegmentIndex {
         switch kind {
         case .category: return unsafe table.categories.code(of: text).map { ($0, table.categories.entries[$0]) }
         case .name: return unsafe table.names.code(of: text).map { ($0, table.names.entries[$0]) }
+        }
+    }
+
+    func eachText(
+        of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
+    ) throws(IndexFault) {
+        let dictionary = kind == .category ? table.categories : table.names
+        unsafe dictionary.texts.withUnsafeBytes { texts in
+            for (code, entry) in dictionary.entries.enumerated() {
+                unsafe body(code, entry, texts.slice(entry.offset, entry.bytes))
+            }
         }
     }
 

@@ -12,7 +12,9 @@ final class SegmentPlan {
     private let categories: CodeSet?
     private let names: CodeSet?
     private let sessions: [UInt32]?
+    private let otherSessions: [UInt32]
     private let timestamps: [Int64]
+    private let otherTimestamps: [Int64]
     private let timestampRange: ClosedRange<Int64>?
     /// Whether matches must be looked at in the log before they count.
     let needsRecords: Bool
@@ -36,19 +38,12 @@ final class SegmentPlan {
         if filter.sessions.isEmpty {
             sessions = nil
         } else {
-            var codes: [UInt32] = []
-            var first = Int.max
-            var end = 0
-            for id in filter.sessions {
-                guard let found = try index.session(id), found.entry.firstRow <= found.entry.lastRow else { continue }
-                codes.append(UInt32(found.code))
-                first = min(first, Int(found.entry.firstRow))
-                end = max(end, Int(found.entry.lastRow) + 1)
-            }
-            sessions = codes
-            firstRow = max(firstRow, first)
-            endRow = min(endRow, end)
+            let found = try SegmentPlan.codes(filter.sessions, index)
+            sessions = found.codes
+            firstRow = max(firstRow, found.firstRow)
+            endRow = min(endRow, found.endRow)
         }
+        otherSessions = try SegmentPlan.codes(filter.otherSessions, index).codes
         var oldest = Int64.min
         var newest = Int64.max
         if let least = filter.timestamps.min(), let most = filter.timestamps.max() {
@@ -62,9 +57,13 @@ final class SegmentPlan {
         let hasTimestamps = !filter.timestamps.isEmpty || filter.timestampRange != nil
         timestampRange = hasTimestamps && oldest <= newest ? oldest...newest : nil
         timestamps = filter.timestamps
+        otherTimestamps = filter.otherTimestamps
         needsRecords =
-            filter.receivedRange != nil || (categories?.mayBeOther ?? false) || (names?.mayBeOther ?? false)
-        let isPlain = sessions == nil && !hasTimestamps && !needsRecords && isWhole
+            filter.receivedRange != nil || !filter.data.isEmpty || (categories?.mayBeOther ?? false)
+            || (names?.mayBeOther ?? false)
+        let isPlain =
+            sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty && !needsRecords
+            && isWhole
         switch (categories, names) {
         case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
         case (_, nil): knownCount = isPlain ? categoryCount : nil
@@ -80,6 +79,22 @@ final class SegmentPlan {
                 return nil
             }
         }
+    }
+
+    /// The codes of sessions that have events in a segment, and the rows that they lie in.
+    private static func codes(
+        _ ids: [ID128], _ index: any SegmentIndex
+    ) throws(IndexFault) -> (codes: [UInt32], firstRow: Int, endRow: Int) {
+        var codes: [UInt32] = []
+        var first = Int.max
+        var end = 0
+        for id in ids {
+            guard let found = try index.session(id), found.entry.firstRow <= found.entry.lastRow else { continue }
+            codes.append(UInt32(found.code))
+            first = min(first, Int(found.entry.firstRow))
+            end = max(end, Int(found.entry.lastRow) + 1)
+        }
+        return (codes, first, end)
     }
 
     /// The row group to look at as number `number`; nil: all are done.
@@ -110,14 +125,18 @@ final class SegmentPlan {
         }
         var work = 1_000 + (to - from)
         rows.append(contentsOf: UInt32(from)..<UInt32(to))
-        if let sessions {
+        if sessions != nil || !otherSessions.isEmpty {
             let block = try index.block(.session, group: group)
             let view = unsafe block.view(StoreLimits.rowsPerGroup * 4)
-            if sessions.count == 1 {
+            let others = otherSessions
+            if let sessions, sessions.count == 1, others.isEmpty {
                 let wanted = sessions[0]
                 keep(&rows) { unsafe view.u32((Int($0) - start) * 4) == wanted }
             } else {
-                keep(&rows) { sessions.contains(unsafe view.u32((Int($0) - start) * 4)) }
+                keep(&rows) {
+                    let code = unsafe view.u32((Int($0) - start) * 4)
+                    return (sessions?.contains(code) ?? true) && !others.contains(code)
+                }
             }
             work += to - from
         }
@@ -133,12 +152,14 @@ final class SegmentPlan {
             keep(&rows) { categories.contains(unsafe view.u16((Int($0) - start) * 2)) }
             work += to - from
         }
-        if let range = timestampRange, !rows.isEmpty {
+        if timestampRange != nil || !otherTimestamps.isEmpty, !rows.isEmpty {
+            let range = timestampRange ?? Int64.min...Int64.max
             let block = try index.block(.timestamp, group: group)
             let view = unsafe block.view(StoreLimits.rowsPerGroup * 8)
             keep(&rows) { row in
                 let timestamp = unsafe view.i64((Int(row) - start) * 8)
                 return range.contains(timestamp) && (timestamps.isEmpty || timestamps.contains(timestamp))
+                    && !otherTimestamps.contains(timestamp)
             }
             work += to - from
         }
@@ -157,34 +178,51 @@ final class SegmentPlan {
     }
 }
 
-/// Codes of the wanted texts.
+/// Codes of the texts that pass a filter.
 struct CodeSet {
     private var single: UInt16?
     private var bits: [UInt64] = []
-    /// A wanted text may stand behind the code for "not in the dictionary".
+    /// A text that passes may stand behind the code for "not in the dictionary".
     private(set) var mayBeOther = false
 
-    /// Nil: no text is wanted. Narrows the rows to where the texts are.
+    /// Nil: every text passes. Narrows the rows to where the texts are; adds up the events that have them.
     init?(
-        _ index: any SegmentIndex, _ kind: TextKind, _ texts: [[UInt8]], firstRow: inout Int, endRow: inout Int,
+        _ index: any SegmentIndex, _ kind: TextKind, _ filter: TextFilter, firstRow: inout Int, endRow: inout Int,
         events: inout UInt64
     ) throws(IndexFault) {
-        if texts.isEmpty { return nil }
+        if filter.isEmpty { return nil }
+        if filter.equal.isEmpty && filter.isWhole {
+            try complement(index, kind, filter.unequal, events: &events)
+            return
+        }
         var codes: Set<UInt16> = []
         var first = Int.max
         var end = 0
-        for text in texts {
-            // Not by a closure: it could not throw what we throw.
-            let copy = ByteBuffer(count: text.count)
-            unsafe copy.bytes.copyBytes(from: text)
-            if let found = try unsafe index.text(copy.view(text.count), of: kind) {
-                if codes.insert(UInt16(found.code)).inserted { events += UInt64(found.entry.events) }
-                first = min(first, found.entry.firstRow)
-                end = max(end, found.entry.lastRow + 1)
-            } else if index.isOverfull(kind) {
-                mayBeOther = true
+        var sum: UInt64 = 0
+        func add(_ code: Int, _ entry: IndexText) {
+            if codes.insert(UInt16(code)).inserted { sum += UInt64(entry.events) }
+            first = min(first, entry.firstRow)
+            end = max(end, entry.lastRow + 1)
+        }
+        if filter.equal.isEmpty {
+            try unsafe index.eachText(of: kind) { code, entry, text in
+                if unsafe filter.passes(text) { add(code, entry) }
+            }
+            mayBeOther = index.isOverfull(kind)
+        } else {
+            for text in filter.equal {
+                // Not by a closure: it could not throw what we throw.
+                let copy = ByteBuffer(count: text.count)
+                unsafe copy.bytes.copyBytes(from: text)
+                guard unsafe filter.passes(copy.view(text.count)) else { continue }
+                if let found = try unsafe index.text(copy.view(text.count), of: kind) {
+                    add(found.code, found.entry)
+                } else if index.isOverfull(kind) {
+                    mayBeOther = true
+                }
             }
         }
+        events += sum
         if mayBeOther {
             codes.insert(IndexText.otherCode)
         } else {
@@ -197,6 +235,26 @@ struct CodeSet {
             bits = [UInt64](repeating: 0, count: 1024)
             for code in codes { bits[Int(code >> 6)] |= 1 << UInt64(code & 63) }
         }
+    }
+
+    /// All codes but those of `texts`.
+    private mutating func complement(
+        _ index: any SegmentIndex, _ kind: TextKind, _ texts: [[UInt8]], events: inout UInt64
+    ) throws(IndexFault) {
+        bits = [UInt64](repeating: UInt64.max, count: 1024)
+        var left = UInt64(index.rows)
+        for text in texts {
+            let copy = ByteBuffer(count: text.count)
+            unsafe copy.bytes.copyBytes(from: text)
+            if let found = try unsafe index.text(copy.view(text.count), of: kind) {
+                guard contains(UInt16(found.code)) else { continue }
+                bits[found.code >> 6] &= ~(1 << UInt64(found.code & 63))
+                left -= min(left, UInt64(found.entry.events))
+            } else if index.isOverfull(kind) {
+                mayBeOther = true
+            }
+        }
+        events += left
     }
 
     @inline(__always)

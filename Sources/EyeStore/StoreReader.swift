@@ -21,6 +21,8 @@ public final class StoreReader {
     let disk: any Disk
     let folder: String
     let cache: BlockCache
+    /// How filters look into `data`; nil: they cannot.
+    let data: (any DataReading)?
     private let limits: ReaderLimits
     private let watermark: WatermarkReader
     private let seed: UInt64
@@ -34,8 +36,11 @@ public final class StoreReader {
     public private(set) var damage: [Corruption] = []
     private static let damageMax = 1000
 
-    /// Reads the store in `folder`, which need not be there yet.
-    public init(_ disk: any Disk, folder: String, limits: ReaderLimits = ReaderLimits()) {
+    /// Reads the store in `folder`, which need not be there yet. `data`: needed by filters that look into `data`.
+    public init(
+        _ disk: any Disk, folder: String, limits: ReaderLimits = ReaderLimits(), data: (any DataReading)? = nil
+    ) {
+        self.data = data
         self.disk = disk
         self.folder = folder
         self.limits = limits

@@ -53,8 +53,8 @@ struct Tail {
     init(_ invocation: Invocation) throws(Failure) {
         folder = invocation.text("data") ?? ""
         var filter = EventFilter()
-        filter.categories = invocation.all("category").map { Array($0.utf8) }
-        filter.names = invocation.all("name").map { Array($0.utf8) }
+        filter.categories.equal = invocation.all("category").map { Array($0.utf8) }
+        filter.names.equal = invocation.all("name").map { Array($0.utf8) }
         for text in invocation.all("session") {
             let bytes = Array(text.utf8)
             guard let session = UUID(parsing: bytes.span) else {

@@ -41,6 +41,7 @@ import Testing
     @Test func parameters() {
         let rows = Self.rows("Parameters").map { "\($0[0]) \($0[1])" }
         var coded = EventQuery.known.map { "/events/ \($0)" }
+        coded += FilterParameters.dataOperators.map { "/events/ data.PATH\($0)" }
         for path in ["/sessions/", "/errors/"] { coded += PageParameters.known.map { "\(path) \($0)" } }
         #expect(rows.sorted() == coded.sorted())
     }

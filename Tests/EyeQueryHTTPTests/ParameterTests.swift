@@ -1,5 +1,6 @@
 // The pure parts: parameters, cursors, suggestions, dates, routes, the login limiter.
 
+import EyeStore
 import EyeWire
 import Testing
 
@@ -26,12 +27,92 @@ import Testing
         let hour: Int64 = 3_600_000_000
         let query = try EventQuery(
             Self.parameters("since=7d&since=1h&until=30m&timestamp__gt=2020-01-01T00:00:00Z"), now: now)
-        #expect(query.earliest == now - hour)
-        #expect(query.latest == now - hour / 2 - 1)
+        #expect(query.filter.timestampRange == (now - hour)...(now - hour / 2 - 1))
         let zone = try EventQuery(Self.parameters("timestamp=2021-11-12T12:30:06.902847+02:00"), now: now)
         let utc = try EventQuery(Self.parameters("timestamp=2021-11-12 10:30:06.902847"), now: now)
-        #expect(zone.timestamps == utc.timestamps)
-        #expect(zone.timestamps.count == 1)
+        #expect(zone.filter.timestamps == utc.filter.timestamps)
+        #expect(zone.filter.timestamps.count == 1)
+        // Longer ago than there are timestamps: everything.
+        let ever = try EventQuery(Self.parameters("since=999999999w"), now: now)
+        #expect(ever.filter.timestampRange == Timestamp.earliest...Int64.max)
+        #expect(try EventQuery(Self.parameters("since=1h&until=2h"), now: now).filter.isNone)
+    }
+
+    /// What is wrong with parameters: code, and messages by field.
+    private static func problem(_ text: String) -> (code: String, fields: [String: [String]]) {
+        do throws(ProblemError) {
+            let parameters = (try? parameters(text)) ?? QueryParameters()
+            _ = try EventQuery(parameters, now: 0)
+            return ("none", [:])
+        } catch {
+            let problem = error.problem
+            return (problem.code, Dictionary(uniqueKeysWithValues: problem.messages.map { ($0.field, $0.texts) }))
+        }
+    }
+
+    @Test func everyParameterReachesTheFilter() throws {
+        func texts(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
+        let query = try EventQuery(
+            Self.parameters(
+                "category=a&category=b&category__ne=c&category__prefix=d&category__contains=e&name=f&name__ne=g"
+                    + "&name__prefix=h&name__contains=i&session_id__ne=e2085be5-9137-4e4e-80b5-f1ffddc25423"
+                    + "&timestamp__ne=1970-01-01T00:00:01Z&data.x=1&data.x__ne=2&data.x__prefix=3&data.x__contains=4"
+                    + "&data.x__gte=5&data.x__gt=6&data.x__lte=7&data.x__lt=z&data.x__exists=true&data.a.b__c=8"
+                    + "&fields=name,data.a.b&order=id&limit=9"),
+            now: 0)
+        #expect(query.filter.categories.equal == texts("a", "b"))
+        #expect(query.filter.categories.unequal == texts("c"))
+        #expect(query.filter.categories.prefixes == texts("d"))
+        #expect(query.filter.categories.parts == texts("e"))
+        #expect(query.filter.names.equal == texts("f"))
+        #expect(query.filter.names.unequal == texts("g"))
+        #expect(query.filter.names.prefixes == texts("h"))
+        #expect(query.filter.names.parts == texts("i"))
+        #expect(query.filter.otherSessions.count == 1)
+        #expect(query.filter.otherTimestamps == [1_000_000])
+        #expect(query.filter.data.map(\.path) == texts("x", "a.b__c"))
+        let data = try #require(query.filter.data.first)
+        #expect(data.text.equal == texts("1"))
+        #expect(data.text.unequal == texts("2"))
+        #expect(data.text.prefixes == texts("3"))
+        #expect(data.text.parts == texts("4"))
+        #expect(data.bounds.map(\.text) == texts("5", "6", "7", "z"))
+        #expect(data.bounds.map(\.side) == [.atLeast, .above, .atMost, .below])
+        #expect(data.exists == true)
+        #expect(query.fields == [.name, .path(Array("a.b".utf8))])
+        #expect(!query.filter.newestFirst)
+        #expect(query.limit == 9)
+        #expect(try EventQuery(Self.parameters("data.x__exists=0&data.x__exists=1"), now: 0).filter.isNone)
+    }
+
+    @Test func everythingWrongIsSaidAtOnce() {
+        let found = Self.problem(
+            "sessiond_id=1&session_id=2&session_id__ne=3&order=4&limit=0&catgory=5&data.=6&data.n__exists=7&fields=idd,id,id"
+                + "&format=xml&count=2&cursor=8")
+        #expect(found.code == "unknown-parameter")
+        #expect(
+            found.fields.keys.sorted() == [
+                "count", "cursor", "data.", "data.n__exists", "fields", "format", "limit", "order", "parameters",
+                "session_id", "session_id__ne",
+            ])
+        #expect(found.fields["parameters"]?.count == 2)
+        #expect(found.fields["fields"]?.count == 2)
+        #expect(Self.problem("order=4").code == "bad-parameter")
+        #expect(Self.problem("count=1&limit=1&fields=id&format=csv").fields.keys.sorted() == ["fields", "format", "limit"])
+        #expect(Self.problem("limit=10001").fields["limit"] != nil)
+        #expect(Self.problem("limit=10001&format=csv").code == "none")
+        let many = (0...HTTPLimits.fieldsMax).map { "data.f\($0)" }.joined(separator: ",")
+        #expect(Self.problem("fields=\(many)").fields["fields"] != nil)
+    }
+
+    @Test(arguments: [
+        ("data.price__get", "data.price__gte"), ("data.a__ltee", "data.a__lte"), ("data.a.b__contain", "data.a.b__contains"),
+        ("data.a__exist", "data.a__exists"), ("data.a__typename", nil), ("data.__typename", nil), ("data.a__x", nil),
+    ] as [(String, String?)])
+    func operatorsThatWereMistyped(name: String, meant: String?) {
+        let found = Self.problem("\(name)=1")
+        #expect(found.code == (meant == nil ? "none" : "unknown-parameter"))
+        if let meant { #expect(found.fields["parameters"]?.first?.contains("did you mean \(meant)?") == true) }
     }
 
     @Test func cursorsComeBackUnchangedOrNotAtAll() throws {

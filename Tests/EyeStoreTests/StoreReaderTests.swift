@@ -8,8 +8,8 @@ import Testing
     /// The slow evaluator.
     static func expected(_ events: [TestEvent], _ filter: EventFilter) -> [TestEvent] {
         let passing = events.filter { event in
-            (filter.categories.isEmpty || filter.categories.contains(Array(event.category.utf8)))
-                && (filter.names.isEmpty || filter.names.contains(Array(event.name.utf8)))
+            (filter.categories.equal.isEmpty || filter.categories.equal.contains(Array(event.category.utf8)))
+                && (filter.names.equal.isEmpty || filter.names.equal.contains(Array(event.name.utf8)))
                 && (filter.sessions.isEmpty || filter.sessions.contains(event.session))
                 && (filter.timestamps.isEmpty || filter.timestamps.contains(event.timestamp))
                 && (filter.timestampRange.map { $0.contains(event.timestamp) } ?? true)
@@ -37,12 +37,12 @@ import Testing
         filter.newestFirst = Bool.random(using: &random)
         func some() -> Bool { Int.random(in: 0..<3, using: &random) == 0 }
         if some() {
-            filter.categories = (0...Int.random(in: 0...2, using: &random)).map { _ in
+            filter.categories.equal = (0...Int.random(in: 0...2, using: &random)).map { _ in
                 Array("c\(Int.random(in: 0..<7, using: &random))".utf8)
             }
         }
         if some() {
-            filter.names = (0...Int.random(in: 0...2, using: &random)).map { _ in
+            filter.names.equal = (0...Int.random(in: 0...2, using: &random)).map { _ in
                 Array("name\(Int.random(in: 0..<32, using: &random))".utf8)
             }
         }
