@@ -98,17 +98,21 @@ import Testing
         #expect(found.fields["parameters"]?.count == 2)
         #expect(found.fields["fields"]?.count == 2)
         #expect(Self.problem("order=4").code == "bad-parameter")
-        #expect(Self.problem("count=1&limit=1&fields=id&format=csv").fields.keys.sorted() == ["fields", "format", "limit"])
+        #expect(
+            Self.problem("count=1&limit=1&fields=id&format=csv").fields.keys.sorted() == ["fields", "format", "limit"])
         #expect(Self.problem("limit=10001").fields["limit"] != nil)
         #expect(Self.problem("limit=10001&format=csv").code == "none")
         let many = (0...HTTPLimits.fieldsMax).map { "data.f\($0)" }.joined(separator: ",")
         #expect(Self.problem("fields=\(many)").fields["fields"] != nil)
     }
 
-    @Test(arguments: [
-        ("data.price__get", "data.price__gte"), ("data.a__ltee", "data.a__lte"), ("data.a.b__contain", "data.a.b__contains"),
-        ("data.a__exist", "data.a__exists"), ("data.a__typename", nil), ("data.__typename", nil), ("data.a__x", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("data.price__get", "data.price__gte"), ("data.a__ltee", "data.a__lte"),
+            ("data.a.b__contain", "data.a.b__contains"),
+            ("data.a__exist", "data.a__exists"), ("data.a__typename", nil), ("data.__typename", nil),
+            ("data.a__x", nil),
+        ] as [(String, String?)])
     func operatorsThatWereMistyped(name: String, meant: String?) {
         let found = Self.problem("\(name)=1")
         #expect(found.code == (meant == nil ? "none" : "unknown-parameter"))

@@ -24,9 +24,18 @@ struct QueryAnswer {
         guard let link = self["Link"] else { return nil }
         return link.dropFirst().prefix { $0 != ">" }.split(separator: "?").last.map(String.init)
     }
-    /// Ids of a list of whole events.
+    /// Ids of a list of whole events. `data` of the tests has no member `id`.
     var ids: [UInt64] {
-        text.matches(of: #/(?:^|[\[\n,])\{"id":([0-9]+),/#).compactMap { UInt64($0.1) }
+        let mark = Array("{\"id\":".utf8)
+        var found: [UInt64] = []
+        var at = body.startIndex
+        while let brace = body[at...].firstIndex(of: mark[0]) {
+            at = brace + 1
+            guard body[brace...].starts(with: mark) else { continue }
+            let digits = body[(brace + mark.count)...].prefix { $0 >= 0x30 && $0 <= 0x39 }
+            found.append(digits.reduce(0) { $0 * 10 + UInt64($1 - 0x30) })
+        }
+        return found
     }
 }
 

@@ -239,7 +239,9 @@ private struct SlowCondition {
 
     /// A JSON number, in Foundation's decimals; nil: it is none.
     static func number(_ text: String) -> Decimal? {
-        guard text.wholeMatch(of: #/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/#) != nil else { return nil }
+        guard let first = text.utf8.first, first == 0x2D || (0x30...0x39).contains(first),
+            text.wholeMatch(of: #/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/#) != nil
+        else { return nil }
         return Decimal(string: text, locale: Locale(identifier: "en_US_POSIX"))
     }
 
