@@ -1,5 +1,6 @@
 // Which members of an event are shown, and in which order: the parameter `fields`. Pure.
 
+import EyeStore
 import EyeWire
 
 /// A member of an event's document.
@@ -25,6 +26,27 @@ package enum EventField: Equatable, Sendable {
         case .eventID: "event_id"
         case .received: "received_at"
         case .path(let path): FilterParameters.dataPrefix + String(decoding: path, as: UTF8.self)
+        }
+    }
+
+    /// Appends the member as a text: strings as they read, everything else as it stands in documents. Nothing if the event does not have it.
+    package func appendText(of event: borrowing EventView, to out: inout [UInt8]) {
+        switch self {
+        case .id: out.append(decimal: event.id)
+        case .session: UUID(high: event.session.high, low: event.session.low).append(to: &out)
+        case .timestamp: Timestamp.append(event.timestamp, to: &out)
+        case .data: event.appendData(to: &out)
+        case .name: event.appendName(to: &out)
+        case .category: event.appendCategory(to: &out)
+        case .eventID: if let id = event.eventID { UUID(high: id.high, low: id.low).append(to: &out) }
+        case .received: Timestamp.append(event.received, to: &out)
+        case .path(let path):
+            event.withData { data in
+                unsafe data.withUnsafeBytes { bytes in
+                    guard let place = unsafe EventDataReading().find(path, in: bytes) else { return }
+                    unsafe EventDataReading().appendText(of: place, in: bytes, to: &out)
+                }
+            }
         }
     }
 

@@ -37,8 +37,8 @@ package struct EventQuery {
     /// All of them, but for `data.PATH` and its operators.
     package static let known = FilterParameters.known + others
 
-    /// Reads parameters; throws the problem to answer with.
-    package init(_ parameters: QueryParameters, now wall: Int64) throws(ProblemError) {
+    /// Reads parameters; throws the problem to answer with. `isPaged`: a page is not the whole, and has a limit.
+    package init(_ parameters: QueryParameters, now wall: Int64, isPaged: Bool = true) throws(ProblemError) {
         var problem = Problem(400, "bad-parameter")
         FilterParameters.refuseUnknown(parameters, others: EventQuery.others, &problem)
         fingerprint = PageCursor.fingerprint(parameters)
@@ -58,11 +58,11 @@ package struct EventQuery {
         case Array("id".utf8)?: filter.newestFirst = false
         default: problem.add("order", "Choose -id (newest first) or id.")
         }
-        readShape(parameters, &problem)
+        readShape(parameters, isPaged, &problem)
         try problem.throwIfAny()
     }
 
-    private mutating func readShape(_ parameters: QueryParameters, _ problem: inout Problem) {
+    private mutating func readShape(_ parameters: QueryParameters, _ isPaged: Bool, _ problem: inout Problem) {
         if let value = parameters.single("format", &problem) {
             if let known = Format(rawValue: String(decoding: value, as: UTF8.self)) {
                 format = known
@@ -76,7 +76,8 @@ package struct EventQuery {
         default: problem.add("count", "Choose 1, or leave it out.")
         }
         // A whole result may be as long as it likes.
-        limit = parameters.limit(max: format == .json ? HTTPLimits.pageMax : HTTPLimits.streamRowsMax, &problem)
+        limit = parameters.limit(
+            max: isPaged && format == .json ? HTTPLimits.pageMax : HTTPLimits.streamRowsMax, &problem)
         guard isCount else { return }
         for name in ["limit", "cursor", "fields", "format"] where !parameters.values(name).isEmpty {
             problem.add(name, "A count is of everything: leave this out, or leave out count.")
@@ -106,6 +107,9 @@ extension Problem {
         add(Problem.unknownField, text)
     }
     private static let unknownField = "parameters"
+
+    /// Its messages name the parameters that they are about.
+    package func isUnknownField(_ field: String) -> Bool { field == Problem.unknownField }
 
     static func unknownParameter(_ name: String, known: [String]) -> Problem {
         var detail = "Unknown parameter \"\(shown(name))\""

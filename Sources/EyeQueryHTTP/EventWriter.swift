@@ -46,15 +46,12 @@ package struct EventWriter: Sendable {
         for (index, field) in (fields ?? EventField.all).enumerated() {
             if index > 0 { out.append(UInt8(ascii: ",")) }
             switch field {
-            case .id: out.append(decimal: event.id)
-            case .session: UUID(high: event.session.high, low: event.session.low).append(to: &out)
-            case .timestamp: Timestamp.append(event.timestamp, to: &out)
             case .data: event.withData { CSV.append($0, to: &out) }
             case .name: event.withName { CSV.appendText($0, to: &out) }
             case .category: event.withCategory { CSV.appendText($0, to: &out) }
-            case .eventID: if let id = event.eventID { UUID(high: id.high, low: id.low).append(to: &out) }
-            case .received: Timestamp.append(event.received, to: &out)
             case .path(let path): event.withData { CSV.appendValue(path, of: $0, to: &out) }
+            // Digits, letters, hyphens and colons.
+            case .id, .session, .timestamp, .eventID, .received: field.appendText(of: event, to: &out)
             }
         }
         CSV.appendLineEnd(to: &out)

@@ -8,6 +8,11 @@ package struct QueryParameters {
         package var name: String
         package var value: [UInt8]
 
+        package init(name: String, value: [UInt8]) {
+            self.name = name
+            self.value = value
+        }
+
         package var text: String { String(decoding: value, as: UTF8.self) }
     }
 
@@ -32,6 +37,14 @@ package struct QueryParameters {
             all.append(Parameter(name: String(decoding: name, as: UTF8.self), value: value))
         }
     }
+
+    /// Adds one.
+    package mutating func add(_ name: String, _ value: String) {
+        all.append(Parameter(name: name, value: Array(value.utf8)))
+    }
+
+    /// Whether a parameter is there.
+    package func has(_ name: String) -> Bool { all.contains { $0.name == name } }
 
     /// Every value of a name, in order.
     func values(_ name: String) -> [Parameter] { all.filter { $0.name == name } }

@@ -56,6 +56,13 @@ public final class EventCursor {
         damage.bounds = low..<max(low, high)
     }
 
+    /// Event ids that are still to be looked at, to within a segment: for those who show progress.
+    public var idsLeft: UInt64 {
+        if isDone { return 0 }
+        let (from, to) = filter.newestFirst ? (low, min(high, neighbour ?? high)) : (max(low, neighbour ?? low), high)
+        return to > from ? to - from : 0
+    }
+
     /// Shows matching events to `body` until the step's work is done, `body` returns false, or there are no more.
     public func step(_ body: (borrowing EventView) -> Bool) throws(SystemError) -> CursorState {
         try work { () throws(IndexFault) in

@@ -54,6 +54,24 @@ public enum StandardStream {
         return true
     }
 
+    /// Brings a file to the disk: fsync(2).
+    public static func synchronize(_ descriptor: Int32) throws(SystemError) {
+        _ = try retrying("fsync") { fsync(descriptor) }
+    }
+
+    /// Bytes of a plain file; nil for anything else.
+    public static func size(_ descriptor: Int32) -> Int64? {
+        var about = stat()
+        guard unsafe fstat(descriptor, &about) == 0, about.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int64(about.st_size)
+    }
+
+    /// Whether something is at `path` that is no plain file: a pipe, a device, a folder.
+    public static func isNoPlainFile(_ path: String) -> Bool {
+        var about = stat()
+        return unsafe stat(path, &about) == 0 && about.st_mode & S_IFMT != S_IFREG
+    }
+
     /// Sleeps that long, or until a signal comes.
     public static func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
 

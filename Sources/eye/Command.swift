@@ -7,6 +7,11 @@ struct Operand: Sendable {
     /// As in help: `NAME`.
     let name: String
     var isOptional = false
+    /// The last operand only: any number of words may stand there.
+    var isRepeatable = false
+
+    /// `[KEY=VALUE]...`
+    var usage: String { (isOptional ? "[\(name)]" : name) + (isRepeatable ? "..." : "") }
 }
 
 /// A subcommand of `eye`.

@@ -103,7 +103,7 @@ struct CommandLineParser {
         if invocation.operands.count < needed.count {
             throw UsageError(message: "\(needed[invocation.operands.count].name) is missing", command: command.name)
         }
-        if invocation.operands.count > command.operands.count {
+        if invocation.operands.count > command.operands.count, command.operands.last?.isRepeatable != true {
             let surplus = invocation.operands[command.operands.count]
             throw UsageError(message: "'\(surplus)' is one word too many", command: command.name)
         }

@@ -8,12 +8,20 @@ import EyeWire
 struct EventLineReader {
     /// Put before lines that have none.
     let token: [UInt8]
+    /// Lines may be documents of stored events, as `eye export` writes them.
+    let takesDocuments: Bool
     /// Sent lines so far.
     private(set) var sent: UInt64 = 0
     /// From which sent line on the input's number is how much higher.
     private var runs: [(first: UInt64, shift: UInt64)] = [(1, 0)]
 
-    init(token: [UInt8]) { self.token = token }
+    init(token: [UInt8], takesDocuments: Bool = false) {
+        self.token = token
+        self.takesDocuments = takesDocuments
+    }
+
+    /// Bytes that an input line may have.
+    var inputLineBytesMax: Int { WireLimits.lineBytesMax + (takesDocuments ? StoredDocument.moreBytesMax : 0) }
 
     /// What an input line comes to.
     enum Outcome {
@@ -35,7 +43,10 @@ struct EventLineReader {
                 return refuse(
                     .badToken, number, "this line has no token and none was given: use --token-file or EYE_TOKEN")
             }
-            full = (token + [0x20] + line)[...]
+            let head = token + [0x20]
+            full =
+                head
+                + (takesDocuments ? StoredDocument.event(line, roomBytes: WireLimits.lineBytesMax - head.count) : line)
         case .event(_, let json):
             guard line.dropFirst(json.lowerBound).first == UInt8(ascii: "{") else {
                 return refuse(.notObject, number, "neither {json} nor TOKEN {json}")

@@ -1,6 +1,7 @@
 // How `eye tail` shows an event: as a line of JSON, or short for people. On a terminal nothing of an event can be taken for an
 // order: control and bidirectional characters are escaped.
 
+import EyeQueryHTTP
 import EyeStore
 import EyeSystem
 import EyeWire
@@ -14,11 +15,13 @@ struct EventText {
     /// Columns that a short line may have; nil: as long as it is.
     let columns: Int?
 
+    private static let document = EventWriter(.json, fields: nil)
+
     /// The event's line with its LF.
     func line(_ event: borrowing EventView) -> [UInt8] {
         var line: [UInt8] = []
         if isJSON {
-            appendJSON(event, to: &line)
+            EventText.document.append(event, to: &line)
         } else {
             appendShort(event, to: &line)
         }
@@ -27,29 +30,6 @@ struct EventText {
         if !isJSON, let columns { line = EventText.cut(line, columns) }
         line.append(0x0A)
         return line
-    }
-
-    private func appendJSON(_ event: borrowing EventView, to out: inout [UInt8]) {
-        out.append("{\"id\":")
-        out.append(decimal: event.id)
-        out.append(",\"session_id\":\"")
-        UUID(high: event.session.high, low: event.session.low).append(to: &out)
-        out.append("\",\"timestamp\":\"")
-        Timestamp.append(event.timestamp, to: &out)
-        out.append("\",\"data\":")
-        event.appendData(to: &out)
-        out.append(",\"name\":")
-        event.withName { JSON.appendString($0, to: &out) }
-        out.append(",\"category\":")
-        event.withCategory { JSON.appendString($0, to: &out) }
-        if let eventID = event.eventID {
-            out.append(",\"event_id\":\"")
-            UUID(high: eventID.high, low: eventID.low).append(to: &out)
-            out.append("\"")
-        }
-        out.append(",\"received_at\":\"")
-        Timestamp.append(event.received, to: &out)
-        out.append("\"}")
     }
 
     /// `2021-01-01T09:15:27.243860Z #12 e2085be5 page interaction / cta click {…}`

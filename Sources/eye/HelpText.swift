@@ -37,7 +37,7 @@ enum HelpText {
     }
 
     private static func title(_ command: Command) -> String {
-        (command.path + command.operands.map { $0.isOptional ? "[\($0.name)]" : $0.name }).joined(separator: " ")
+        (command.path + command.operands.map(\.usage)).joined(separator: " ")
     }
 
     private static func entry(_ option: Option) -> String {

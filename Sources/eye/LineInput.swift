@@ -40,13 +40,20 @@ struct LineInput {
 
     private static let chunkBytes = 256 * 1024
     private let file: InputFile
+    private let lineBytesMax: Int
     private var buffer: [UInt8] = []
     private var offset = 0
     private var isAtEnd = false
     /// The number of the line that `next` returned last, from 1.
     private(set) var number: UInt64 = 0
+    /// Bytes that were read so far.
+    private(set) var bytes: Int64 = 0
 
-    init(_ file: InputFile) { self.file = file }
+    /// `lineBytesMax`: longer lines are `tooLong`.
+    init(_ file: InputFile, lineBytesMax: Int = WireLimits.lineBytesMax) {
+        self.file = file
+        self.lineBytesMax = lineBytesMax
+    }
 
     /// The next line; a last one without LF too.
     mutating func next() throws(SystemError) -> Line? {
@@ -57,7 +64,7 @@ struct LineInput {
                 let line = buffer[offset..<end]
                 offset = end + 1
                 number += 1
-                return isSkipping || line.count > WireLimits.lineBytesMax ? .tooLong : .bytes(line)
+                return isSkipping || line.count > lineBytesMax ? .tooLong : .bytes(line)
             }
             if isAtEnd {
                 let line = buffer[offset...]
@@ -69,12 +76,14 @@ struct LineInput {
             buffer.removeFirst(offset)
             offset = 0
             // One byte more than fits may be a CR.
-            if buffer.count > WireLimits.lineBytesMax + 1 {
+            if buffer.count > lineBytesMax + 1 {
                 isSkipping = true
                 buffer.removeAll(keepingCapacity: true)
             }
             searched = buffer.count
-            isAtEnd = try StandardStream.read(file.descriptor, limit: LineInput.chunkBytes, into: &buffer) == 0
+            let count = try StandardStream.read(file.descriptor, limit: LineInput.chunkBytes, into: &buffer)
+            bytes += Int64(count)
+            isAtEnd = count == 0
         }
     }
 }

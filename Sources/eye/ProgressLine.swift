@@ -1,4 +1,4 @@
-// Progress of a long piece of work on the terminal at stderr: bytes, percent, speed, on one line that is drawn anew a few times a second.
+// Progress of a long piece of work on the terminal at stderr: amount, percent, speed, on one line that is drawn anew a few times a second.
 // Nothing at all when stderr is no terminal. Main thread.
 
 import EyeSystem
@@ -6,8 +6,12 @@ import Glibc
 
 /// A line that shows how far something is.
 struct ProgressLine {
+    /// What is counted.
+    enum Unit { case bytes, events }
+
     private let verb: String
     private let total: Int64
+    private let unit: Unit
     private let isShown = Terminal.isTerminal(STDERR_FILENO)
     private let time = SystemTime()
     private let begun: UInt64
@@ -16,9 +20,13 @@ struct ProgressLine {
     private static let drawNanoseconds: UInt64 = 200_000_000
 
     /// `verb`: `verifying`.
-    init(_ verb: String, totalBytes: Int64) {
+    init(_ verb: String, totalBytes: Int64) { self.init(verb, total: totalBytes, of: .bytes) }
+
+    /// `verb`: `exporting`.
+    init(_ verb: String, total: Int64, of unit: Unit) {
         self.verb = verb
-        total = max(totalBytes, 1)
+        self.unit = unit
+        self.total = max(total, 1)
         begun = time.monotonicNanoseconds()
         nextDraw = begun + ProgressLine.drawNanoseconds
     }
@@ -26,14 +34,20 @@ struct ProgressLine {
     /// Seconds since it began.
     var seconds: Double { Double(time.monotonicNanoseconds() - begun) / 1e9 }
 
-    /// `done` bytes are done.
+    /// So much is done.
     mutating func show(_ done: Int64) {
         guard isShown else { return }
         let now = time.monotonicNanoseconds()
         guard now >= nextDraw else { return }
         nextDraw = now + ProgressLine.drawNanoseconds
         let percent = min(done, total) * 100 / total
-        draw("\(verb): \(Amount.bytes(done)) of \(Amount.bytes(total)), \(percent) %, \(Amount.speed(done, seconds))")
+        let amounts =
+            switch unit {
+            case .bytes: "\(Amount.bytes(done)) of \(Amount.bytes(total)), \(percent) %, \(Amount.speed(done, seconds))"
+            case .events:
+                "\(done) of \(total) events, \(percent) %, \(Int64(Double(done) / max(seconds, 1e-6))) a second"
+            }
+        draw("\(verb): \(amounts)")
     }
 
     /// Takes the line away.

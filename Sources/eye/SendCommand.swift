@@ -55,6 +55,7 @@ struct SendJob {
     private var refusedCount: UInt64 = 0
     private let linesPerSecond: UInt64?
     private let isDatagram: Bool
+    private var progress: ProgressLine?
 
     /// Rejected lines that are shown one by one.
     private static let shownErrorsMax = 1_000
@@ -82,6 +83,16 @@ struct SendJob {
         input = try InputFile(invocation.operands.first ?? "-")
     }
 
+    /// Sends `input` by a sender that was made elsewhere, and shows how far it is.
+    init(_ input: InputFile, _ sender: EventSender, _ reader: EventLineReader, progress: ProgressLine) {
+        self.input = input
+        self.sender = sender
+        self.reader = reader
+        self.progress = progress
+        linesPerSecond = nil
+        isDatagram = false
+    }
+
     /// Sends everything and reports; returns the exit code.
     mutating func run() throws(Failure) -> Int32 {
         var failure: Failure?
@@ -91,6 +102,7 @@ struct SendJob {
         } catch {
             failure = Failure(error.description)
         }
+        progress?.end()
         showErrors()
         if failure == nil || sender.report.sent + refusedCount > 0 { try Output.out(summary) }
         if let failure { throw failure }
@@ -100,13 +112,14 @@ struct SendJob {
 
     /// Returns why reading ended early, if it did; what was read before is sent.
     private mutating func sendAll() throws(SendError) -> Failure? {
-        var lines = LineInput(input)
+        var lines = LineInput(input, lineBytesMax: reader.inputLineBytesMax)
         let start = SystemTime().monotonicNanoseconds()
         while true {
             let line: LineInput.Line
             do throws(SystemError) {
                 guard let next = try lines.next() else { return nil }
                 line = next
+                progress?.show(lines.bytes)
             } catch {
                 return Failure(error, input.name)
             }
@@ -163,7 +176,8 @@ struct SendJob {
         return .tcp(text)
     }
 
-    private static func token(_ invocation: Invocation) throws(Failure) -> [UInt8] {
+    /// The token of `--token-file`, `--token` or the variable; empty: none.
+    static func token(_ invocation: Invocation) throws(Failure) -> [UInt8] {
         if let path = invocation.text("token-file") {
             guard !invocation.given.contains("token") else {
                 throw Failure("give one of --token and --token-file", code: ExitCode.usage)

@@ -40,8 +40,7 @@ enum TailCommand {
 
 /// One run of `eye tail`.
 struct Tail {
-    private let reader: StoreReader
-    private let folder: String
+    private let source: StoreSource
     private let filter: EventFilter
     private let text: EventText
     private let last: Int
@@ -51,7 +50,6 @@ struct Tail {
     private static let lookMilliseconds: Int32 = 100
 
     init(_ invocation: Invocation) throws(Failure) {
-        folder = invocation.text("data") ?? ""
         var filter = EventFilter()
         filter.categories.equal = invocation.all("category").map { Array($0.utf8) }
         filter.names.equal = invocation.all("name").map { Array($0.utf8) }
@@ -69,13 +67,7 @@ struct Tail {
             columns: Terminal.columns(STDOUT_FILENO))
         last = Int(invocation.number("last") ?? 0)
         isOnce = invocation.isSet("once")
-        let disk = RealDisk()
-        do throws(SystemError) {
-            _ = try disk.list(folder)
-        } catch {
-            throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
-        }
-        reader = StoreReader(disk, folder: folder)
+        source = try StoreSource(invocation)
     }
 
     /// Shows the last events, then follows until nobody reads any more.
@@ -92,11 +84,11 @@ struct Tail {
 
     /// Returns the highest id there is.
     private func showLast() throws(Failure) -> UInt64 {
-        let snapshot = try take()
+        let snapshot = try source.snapshot()
         guard last > 0 else { return snapshot.lastEventID }
         let (text, last) = (text, last)
         var lines: [[UInt8]] = []
-        try read(snapshot.cursor(filter)) { event in
+        _ = try source.read(snapshot.cursor(filter)) { event in
             lines.append(text.line(event))
             return lines.count < last
         }
@@ -105,7 +97,7 @@ struct Tail {
     }
 
     private func showNew(after id: UInt64) throws(Failure) -> UInt64 {
-        let snapshot = try take()
+        let snapshot = try source.snapshot()
         guard snapshot.lastEventID > id else { return id }
         var filter = filter
         filter.idAbove = id
@@ -114,7 +106,7 @@ struct Tail {
         // Written out once for each step of the cursor: few calls, and bounded.
         var lines: [UInt8] = []
         let cursor = snapshot.cursor(filter)
-        try read(cursor) { event in
+        _ = try source.read(cursor) { event in
             lines.append(contentsOf: text.line(event))
             return true
         } afterStep: { () throws(Failure) in
@@ -122,25 +114,5 @@ struct Tail {
             lines.removeAll(keepingCapacity: true)
         }
         return snapshot.lastEventID
-    }
-
-    /// Runs the cursor to its end, or until `body` returns false; says what damage withheld.
-    private func read(
-        _ cursor: EventCursor, _ body: (borrowing EventView) -> Bool,
-        afterStep: () throws(Failure) -> Void = {}
-    ) throws(Failure) {
-        var state = CursorState.more
-        while state == .more {
-            state = try Failure.of(folder) { () throws(SystemError) in try cursor.step(body) }
-            try afterStep()
-        }
-        for range in cursor.damage.ranges {
-            Output.error(
-                "events \(range.lowerBound) to \(range.upperBound) may be missing here: the store is damaged there")
-        }
-    }
-
-    private func take() throws(Failure) -> Snapshot {
-        try Failure.of(folder) { () throws(SystemError) in try reader.snapshot() }
     }
 }

@@ -14,8 +14,8 @@ struct QueryAnswer {
     var body: [UInt8] = []
     /// The stream failed before its end.
     var isCut = false
-    /// Bytes that one pull of the stream gave at most.
-    var pullMax = 0
+    /// Bytes that each pull of the stream gave.
+    var pulls: [Int] = []
 
     subscript(_ name: String) -> String? { fields.first { $0.name == name }?.value }
     var text: String { String(decoding: body, as: UTF8.self) }
@@ -58,8 +58,10 @@ final class QueryFixture {
         }.joined(separator: "&")
     }
 
-    /// The answer to `GET /events/?query`. `room`: what a client takes at a time.
-    func ask(_ query: String, room: Int = HTTPLimits.outputBytesMax) throws -> QueryAnswer {
+    /// The answer to `GET /events/?query`. `room`: what a client takes at a time. `onPull`: after each such time, with how many there were.
+    func ask(
+        _ query: String, room: Int = HTTPLimits.outputBytesMax, onPull: (Int) -> Void = { _ in }
+    ) throws -> QueryAnswer {
         let parameters = try QueryParameters(parsing: Array(query.utf8)[...])
         let call = Call(
             head: RequestHead(), route: .events, id: nil, parameters: parameters, peer: Peer(nil), caller: nil,
@@ -77,17 +79,20 @@ final class QueryFixture {
             switch response.body {
             case .none: break
             case .bytes(let bytes): answer.body = bytes
-            case .stream(let producer): QueryFixture.drain(producer, room, &answer)
+            case .stream(let producer): QueryFixture.drain(producer, room, &answer, onPull)
             }
             return answer
         }
     }
 
-    private static func drain(_ producer: any BodyProducer, _ room: Int, _ answer: inout QueryAnswer) {
+    private static func drain(
+        _ producer: any BodyProducer, _ room: Int, _ answer: inout QueryAnswer, _ onPull: (Int) -> Void
+    ) {
         while true {
             let before = answer.body.count
             let production = producer.produce(into: &answer.body, room: room)
-            answer.pullMax = max(answer.pullMax, answer.body.count - before)
+            answer.pulls.append(answer.body.count - before)
+            onPull(answer.pulls.count)
             switch production {
             case .more, .later: continue
             case .end:

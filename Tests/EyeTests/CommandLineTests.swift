@@ -52,7 +52,7 @@ import Testing
         #expect(try CommandRun(["-h"]).out == overview.out)
         for path in [
             ["serve"], ["user", "add"], ["user", "list"], ["user", "remove"], ["user", "passwd"], ["token", "add"],
-            ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["bench"],
+            ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["query"], ["export"], ["import"], ["bench"],
         ] {
             #expect(overview.out.contains("  \(path.joined(separator: " "))"))
             let page = try CommandRun(path + ["--help"])

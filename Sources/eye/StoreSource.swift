@@ -1,0 +1,57 @@
+// The store of a data folder, as commands read it: straight from its files, whether a service runs or not. Main thread.
+
+import EyeQueryHTTP
+import EyeStore
+import EyeSystem
+
+/// A data folder that is read.
+struct StoreSource {
+    private let folder: String
+    private let reader: StoreReader
+
+    /// The folder of `--data`; fails when there is none.
+    init(_ invocation: Invocation) throws(Failure) {
+        folder = invocation.text("data") ?? ""
+        let disk = RealDisk()
+        do throws(SystemError) {
+            _ = try disk.list(folder)
+        } catch {
+            throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
+        }
+        reader = StoreReader(disk, folder: folder, data: EventDataReading())
+    }
+
+    /// The store as it is durable now.
+    func snapshot() throws(Failure) -> Snapshot {
+        try Failure.of(folder) { () throws(SystemError) in try reader.snapshot() }
+    }
+
+    /// Runs the cursor to its end, or until `body` returns false; says on stderr what damage withheld. False if there was any.
+    func read(
+        _ cursor: EventCursor, _ body: (borrowing EventView) -> Bool,
+        afterStep: () throws(Failure) -> Void = {}
+    ) throws(Failure) -> Bool {
+        try run(cursor, afterStep: afterStep) { () throws(SystemError) in try cursor.step(body) }
+    }
+
+    /// Counts what the cursor finds, as above.
+    func count(_ cursor: EventCursor) throws(Failure) -> Bool {
+        try run(cursor) { () throws(SystemError) in try cursor.countStep() }
+    }
+
+    private func run(
+        _ cursor: EventCursor, afterStep: () throws(Failure) -> Void = {},
+        step: () throws(SystemError) -> CursorState
+    ) throws(Failure) -> Bool {
+        var state = CursorState.more
+        while state == .more {
+            state = try Failure.of(folder, step)
+            try afterStep()
+        }
+        for range in cursor.damage.ranges {
+            Output.error(
+                "events \(range.lowerBound) to \(range.upperBound) may be missing here: the store is damaged there")
+        }
+        return cursor.damage.isEmpty
+    }
+}
