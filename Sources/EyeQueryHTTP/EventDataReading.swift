@@ -25,3 +25,17 @@ package struct EventDataReading: DataReading {
         unsafe JSON.appendUnescaped(field, of: data, to: &out)
     }
 }
+
+extension EventDataReading: DataDecomposer {
+    package func leaves(
+        of data: UnsafeRawBufferPointer, depthMax: Int, places: UnsafeMutableBufferPointer<UInt32>
+    ) -> Int {
+        unsafe JSONLeaves().leaves(of: data, depthMax: depthMax, places: places)
+    }
+
+    package func paths(
+        of data: UnsafeRawBufferPointer, depthMax: Int
+    ) -> (leaves: [[UInt8]], isHidden: [Bool], objects: [[UInt8]])? {
+        unsafe JSONLeaves().paths(of: data, depthMax: depthMax)
+    }
+}

@@ -43,7 +43,8 @@ struct IndexRows {
                 oldest = min(oldest, record.received)
                 newest = max(newest, record.received)
             case RecordKind.session:
-                _ = sessions.add(record.session, received: record.received, sequence: sequence, row: nil)
+                _ = sessions.add(
+                    record.session, received: record.received, sequence: sequence, row: nil, isOpened: true)
             default: break
             }
             sequence += 1

@@ -117,6 +117,13 @@ struct IndexSession {
     var firstRow: UInt32
     /// Below `firstRow`: it has no event here.
     var lastRow: UInt32
+    /// Its events here; 0 in what was read from an index file, which does not have them.
+    var events: UInt32 = 0
+    /// Some record opened it without an event; not known from an index file.
+    var isOpened = false
+
+    /// Whether it has an event here.
+    var hasEvents: Bool { firstRow <= lastRow }
 }
 
 /// Sessions with codes, in the order of their first record.
@@ -127,24 +134,30 @@ struct SessionTable {
 
     init(seed: UInt64) { self.seed = seed }
 
-    /// The code of a session that has a record here. `row`: nil for a record that is not an event.
-    mutating func add(_ id: ID128, received: Int64, sequence: UInt64, row: UInt32?) -> UInt32 {
+    /// The code of a session that has a record here. `row`: nil for a record that is not an event; then `isOpened` says whether it opens
+    /// the session.
+    mutating func add(
+        _ id: ID128, received: Int64, sequence: UInt64, row: UInt32?, isOpened: Bool = false
+    ) -> UInt32 {
         if entries.count * 2 >= table.count { grow() }
         var place = Int(truncatingIfNeeded: Mix.hash(id, seed: seed)) & (table.count - 1)
         while table[place] != 0 {
             let code = Int(table[place]) - 1
             if entries[code].id == id {
                 if let row {
-                    if entries[code].firstRow > entries[code].lastRow { entries[code].firstRow = row }
+                    if !entries[code].hasEvents { entries[code].firstRow = row }
                     entries[code].lastRow = row
+                    entries[code].events &+= 1
                 }
+                if isOpened { entries[code].isOpened = true }
                 return UInt32(code)
             }
             place = (place + 1) & (table.count - 1)
         }
         entries.append(
             IndexSession(
-                id: id, firstReceived: received, firstSequence: sequence, firstRow: row ?? 1, lastRow: row ?? 0))
+                id: id, firstReceived: received, firstSequence: sequence, firstRow: row ?? 1, lastRow: row ?? 0,
+                events: row == nil ? 0 : 1, isOpened: isOpened))
         table[place] = UInt32(entries.count)
         return UInt32(entries.count - 1)
     }

@@ -58,6 +58,42 @@ public enum StoreLimits {
     public static let workPerIndexedFrame = 120_000
     /// Bytes read at a time when a segment is scanned.
     public static let scanBytes = 1 << 20
+    /// Objects inside each other in an event's `data` that sealing enters; data that is deeper is kept in one piece.
+    public static let leafDepthMax = 16
+    /// Values of one event's `data` that become leaves; data with more is kept in one piece.
+    public static let leavesPerEventMax = 512
+    /// Different leaves, and objects that hold them, in a sealed segment; data that would need more is kept in one piece.
+    public static let leavesPerSegmentMax = 4096
+    /// Bytes of a leaf's path; data with a longer one is kept in one piece.
+    public static let leafPathBytesMax = 1024
+    /// Shapes of `data` in a sealed segment; data of further ones is kept in one piece.
+    public static let shapesPerSegmentMax = 4096
+    /// Bytes of one shape.
+    public static let shapeBytesMax = 16_384
+    /// Bytes of all shapes of a sealed segment.
+    public static let shapesBytesMax = 1 << 20
+    /// Different values in the dictionary of one leaf.
+    public static let leafDictionaryEntriesMax = 65_536
+    /// Bytes of one value in such a dictionary.
+    public static let leafDictionaryValueBytesMax = 1024
+    /// Bytes that all leaf dictionaries of a segment may take while it is sealed.
+    public static let leafDictionariesBytesMax = 8 << 20
+    /// Bytes of texts that are compressed together; a longer value has a page of its own.
+    public static let textPageBytes = 16_384
+    /// Values in one page of texts.
+    public static let textPageValuesMax = 65_536
+    /// Bytes of a page of texts, before it is compressed: more is damage.
+    public static let textPageBytesMax = 32 << 20
+    /// Bytes of a block of a sealed segment: more is damage.
+    public static let sealedBlockBytesMax = 64 << 20
+    /// Bytes of values that a row group under construction holds before some are written out early.
+    public static let sealingGroupBytesMax = 4 << 20
+    /// Counts by category, name and hour in a sealed segment; one that would need more has none.
+    public static let hourCountsMax = 65_536
+    /// Rows that are sorted into postings at a time while a segment is sealed.
+    public static let postingRowsPerPass = 1 << 19
+    /// Bits for each session in the filter that says which sessions are not in a segment.
+    public static let filterBitsPerSession = 10
 }
 
 /// What the operator may set.

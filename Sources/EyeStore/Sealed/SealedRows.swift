@@ -1,0 +1,276 @@
+// The rows of the group that is being sealed, and what grows over all groups: dictionaries, sessions, shapes, counts. Takes event records one
+// by one, writes the group when it is full. Belongs to one `SegmentSealer`; one thread.
+
+import EyeSystem
+import Glibc
+
+/// Columns of a row group, as on disk: first these, then the leaves of `data`.
+enum SealedColumn {
+    static let timestamp = 0
+    static let received = 1
+    static let category = 2
+    static let name = 3
+    static let session = 4
+    static let token = 5
+    static let eventID = 6
+    static let shape = 7
+    /// Categories and names that found no place in their dictionaries.
+    static let otherCategory = 8
+    static let otherName = 9
+    /// Leaf 0, the data in one piece, and the others behind it.
+    static let firstLeaf = 16
+
+    /// Bytes of an entry of a group's directory: column u32, bytes u32, file offset u64, CRC u32.
+    static let entryBytes = 20
+}
+
+/// Rows under construction.
+@safe
+final class SealedRows {
+    private let writer: SealedWriter
+    let encoder: LeafEncoder
+    let shapes: ShapeTable
+    let counts = HourCounter()
+    private(set) var categories: TextDictionary
+    private(set) var names: TextDictionary
+    var sessions: SessionTable
+    /// By their numbers.
+    private(set) var leaves: [LeafColumn] = []
+    private let seed: UInt64
+    private let budget = DictionaryBudget()
+
+    /// Rows of whole groups, and of this one.
+    private(set) var rows = 0
+    /// Where each run of ids begins: its first row and its first id.
+    private(set) var runRows: [Int64] = []
+    private(set) var runIDs: [Int64] = []
+    private var nextRunID: UInt64 = 0
+    private(set) var oldestReceived = Int64.max
+    private(set) var newestReceived = Int64.min
+    private(set) var oldestTimestamp = Int64.max
+    private(set) var newestTimestamp = Int64.min
+    /// Oldest and newest timestamp, oldest and newest received (i64 each) of every group written.
+    let zones = GrowingBytes()
+    /// Where the codes of every group written are, for the postings.
+    private(set) var codePlaces: [CodePlaces] = []
+
+    /// Where the codes of a group are.
+    struct CodePlaces {
+        var category: SealedPlace
+        var name: SealedPlace
+        var session: SealedPlace
+    }
+
+    // The group.
+    private var place = 0
+    private let timestamps = unsafe SealedRows.numbers()
+    private let receiveds = unsafe SealedRows.numbers()
+    private let categoryCodes = unsafe SealedRows.numbers()
+    private let nameCodes = unsafe SealedRows.numbers()
+    private let sessionCodes = unsafe SealedRows.numbers()
+    private let tokens = unsafe SealedRows.numbers()
+    private let shapeCodes = unsafe SealedRows.numbers()
+    private let eventIDRows = GrowingBytes()
+    private let eventIDs = GrowingBytes()
+    private let otherCategories: LeafColumn
+    private let otherNames: LeafColumn
+    /// Leaves that have values in this group.
+    private var touched: [Int] = []
+    private var heldBytes = 0
+
+    private let chunk = GrowingBytes(capacity: 1 << 14)
+    private let directory = GrowingBytes(capacity: 1024)
+
+    private static func numbers() -> UnsafeMutableBufferPointer<Int64> {
+        let made = UnsafeMutableBufferPointer<Int64>.allocate(capacity: StoreLimits.rowsPerGroup)
+        unsafe made.initialize(repeating: 0)
+        return unsafe made
+    }
+
+    init(_ writer: SealedWriter, decomposer: any DataDecomposer, seed: UInt64) {
+        self.writer = writer
+        self.seed = seed
+        encoder = LeafEncoder(writer)
+        shapes = ShapeTable(decomposer, seed: seed)
+        categories = TextDictionary(seed: seed)
+        names = TextDictionary(seed: seed)
+        sessions = SessionTable(seed: seed)
+        otherCategories = LeafColumn(number: -1, seed: seed, budget: budget)
+        otherNames = LeafColumn(number: -1, seed: seed, budget: budget)
+        // They have no dictionary in the file.
+        otherCategories.dictionaryPause = Int.max
+        otherNames.dictionaryPause = Int.max
+    }
+
+    deinit {
+        let all = unsafe [timestamps, receiveds, categoryCodes, nameCodes, sessionCodes, tokens, shapeCodes]
+        for index in unsafe all.indices { unsafe all[index].deallocate() }
+    }
+
+    /// The group has no room for another row: `writeGroup`.
+    var isFull: Bool { place == StoreLimits.rowsPerGroup }
+
+    /// Takes up an event. Throws when a very large value had to be written at once and could not be.
+    @inline(__always)
+    func add(_ record: RecordView, id: UInt64, sequence: UInt64) throws(SystemError) {
+        precondition(place < StoreLimits.rowsPerGroup, "a full group is written first")
+        if id != nextRunID || rows == 0 {
+            runRows.append(Int64(rows))
+            runIDs.append(Int64(bitPattern: id))
+        }
+        nextRunID = id &+ 1
+        // In bounds: each has a place for every row of a group.
+        unsafe timestamps[place] = record.timestamp
+        unsafe receiveds[place] = record.received
+        unsafe tokens[place] = Int64(record.token)
+        let category = unsafe categories.add(record.category, row: rows)
+        let name = unsafe names.add(record.name, row: rows)
+        unsafe categoryCodes[place] = Int64(category)
+        unsafe nameCodes[place] = Int64(name)
+        if category == IndexText.otherCode {
+            unsafe otherCategories.append(record.category, place: place)
+            heldBytes += record.a
+        }
+        if name == IndexText.otherCode {
+            unsafe otherNames.append(record.name, place: place)
+            heldBytes += record.b
+        }
+        let session = sessions.add(
+            record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: rows))
+        unsafe sessionCodes[place] = Int64(session)
+        if let eventID = record.eventID {
+            eventIDRows.append(number: UInt16(place))
+            eventIDs.append(id: eventID)
+        }
+        counts.add(category: category, name: name, timestamp: record.timestamp)
+        unsafe add(record.data)
+        place += 1
+        rows += 1
+        while heldBytes > StoreLimits.sealingGroupBytesMax { try spill() }
+    }
+
+    @inline(__always)
+    private func add(_ data: UnsafeRawBufferPointer) {
+        let (shape, found) = unsafe shapes.shape(of: data)
+        unsafe shapeCodes[place] = Int64(shape)
+        heldBytes &+= data.count
+        if shape == 0 {
+            return unsafe leaf(0).append(data, place: place)
+        }
+        for index in 0..<found {
+            // In bounds: the shape was compared with these places.
+            let value = unsafe data.slice(
+                Int(shapes.places[index &* 2]), Int(shapes.places[index &* 2 &+ 1]))
+            unsafe leaf(shapes.leaf(shape, index)).append(value, place: place)
+        }
+    }
+
+    @inline(__always)
+    private func leaf(_ number: Int) -> LeafColumn {
+        if number >= leaves.count { addLeaves() }
+        let found = leaves[number]
+        if found.count == 0 { touched.append(number) }
+        return found
+    }
+
+    @inline(never)
+    private func addLeaves() {
+        while leaves.count < shapes.leaves.count {
+            leaves.append(LeafColumn(number: leaves.count, seed: seed, budget: budget))
+        }
+    }
+
+    /// Writes out the values of the leaf that holds most bytes.
+    @inline(never)
+    private func spill() throws(SystemError) {
+        let columns = touched.map { leaves[$0] } + [otherCategories, otherNames]
+        guard let largest = columns.max(by: { $0.texts.count < $1.texts.count }), largest.texts.count > 0 else {
+            heldBytes = 0
+            return
+        }
+        let bytes = largest.texts.count
+        try encoder.writePages(largest)
+        // What shapes keep once was counted with every row.
+        heldBytes = columns.reduce(0) { $0 + $1.texts.count }
+        precondition(bytes > 0)
+    }
+
+    // MARK: Writing a group
+
+    /// Writes the group, if there is one.
+    func writeGroup() throws(SystemError) {
+        guard place > 0 else { return }
+        directory.removeAll()
+        let category: SealedPlace
+        let name: SealedPlace
+        let session: SealedPlace
+        try unsafe write(SealedColumn.timestamp, timestamps)
+        try unsafe write(SealedColumn.received, receiveds)
+        category = try unsafe write(SealedColumn.category, categoryCodes)
+        name = try unsafe write(SealedColumn.name, nameCodes)
+        session = try unsafe write(SealedColumn.session, sessionCodes)
+        codePlaces.append(CodePlaces(category: category, name: name, session: session))
+        try unsafe write(SealedColumn.token, tokens)
+        if eventIDRows.count > 0 {
+            chunk.removeAll()
+            chunk.append(number: LeafKind.ids.rawValue)
+            LeafEncoder.appendPresence(eventIDRows, of: place, to: chunk)
+            unsafe chunk.append(eventIDs.view)
+            try writeChunk(SealedColumn.eventID)
+        }
+        try unsafe write(SealedColumn.shape, shapeCodes)
+        try write(SealedColumn.otherCategory, otherCategories)
+        try write(SealedColumn.otherName, otherNames)
+        for number in touched.sorted() { try write(SealedColumn.firstLeaf + number, leaves[number]) }
+        try unsafe writer.add(.groups, directory.view)
+        noteZone()
+        touched.removeAll(keepingCapacity: true)
+        eventIDRows.removeAll()
+        eventIDs.removeAll()
+        heldBytes = 0
+        place = 0
+    }
+
+    @discardableResult
+    private func write(
+        _ column: Int, _ numbers: UnsafeMutableBufferPointer<Int64>
+    ) throws(SystemError) -> SealedPlace {
+        chunk.removeAll()
+        unsafe PackedNumbers.append(UnsafeBufferPointer(rebasing: numbers[0..<place]), to: chunk)
+        return try writeChunk(column)
+    }
+
+    private func write(_ column: Int, _ leaf: LeafColumn) throws(SystemError) {
+        if leaf.count == 0 { return }
+        chunk.removeAll()
+        try encoder.encode(leaf, rows: place, to: chunk)
+        leaf.clear()
+        try writeChunk(column)
+    }
+
+    @discardableResult
+    private func writeChunk(_ column: Int) throws(SystemError) -> SealedPlace {
+        let place = try unsafe writer.put(chunk.view)
+        directory.append(number: UInt32(column))
+        directory.append(number: UInt32(place.bytes))
+        directory.append(number: place.offset)
+        directory.append(number: place.checksum)
+        return place
+    }
+
+    private func noteZone() {
+        var zone = (Int64.max, Int64.min, Int64.max, Int64.min)
+        for index in 0..<place {
+            // In bounds: below the rows of this group.
+            zone.0 = unsafe min(zone.0, timestamps[index])
+            zone.1 = unsafe max(zone.1, timestamps[index])
+            zone.2 = unsafe min(zone.2, receiveds[index])
+            zone.3 = unsafe max(zone.3, receiveds[index])
+        }
+        for time in [zone.0, zone.1, zone.2, zone.3] { zones.append(number: time) }
+        oldestTimestamp = min(oldestTimestamp, zone.0)
+        newestTimestamp = max(newestTimestamp, zone.1)
+        oldestReceived = min(oldestReceived, zone.2)
+        newestReceived = max(newestReceived, zone.3)
+    }
+}
