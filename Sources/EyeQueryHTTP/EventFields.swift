@@ -83,7 +83,7 @@ package enum EventField: Equatable, Sendable {
 
     private static func named(_ name: String) -> EventField? {
         if let known = all.first(where: { $0.label == name }) { return known }
-        guard name.hasPrefix(FilterParameters.dataPrefix) else { return nil }
+        guard DataName.isOne(name) else { return nil }
         let path = Array(name.utf8.dropFirst(FilterParameters.dataPrefix.utf8.count))
         return path.isEmpty ? nil : .path(path)
     }

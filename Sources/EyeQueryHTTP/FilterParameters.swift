@@ -32,7 +32,7 @@ package enum FilterParameters {
         filter.timestamps = moments("timestamp", parameters, &problem)
         filter.otherTimestamps = moments("timestamp__ne", parameters, &problem)
         readRange(parameters, now, &filter, &problem)
-        for parameter in parameters.all where parameter.name.hasPrefix(dataPrefix) {
+        for parameter in parameters.all where DataName.isOne(parameter.name) {
             readData(parameter, &filter, &problem)
         }
         return filter
@@ -42,7 +42,7 @@ package enum FilterParameters {
     static func refuseUnknown(_ parameters: QueryParameters, others: [String], _ problem: inout Problem) {
         let known = known + others
         for name in parameters.names where !known.contains(name) {
-            if name.hasPrefix(dataPrefix) {
+            if DataName.isOne(name) {
                 guard let meant = DataName(name).nearMiss else { continue }
                 problem.addUnknown(name, "did you mean \(meant)?")
             } else if let near = Suggestion.nearest(to: name, in: known) {
@@ -153,22 +153,26 @@ struct DataName {
     /// The name that was probably meant, if what follows the last `__` is nearly an operator.
     let nearMiss: String?
 
+    // By bytes: what a name says is not ours, and to Swift a dot with an accent is another character.
     init(_ name: String) {
-        let text = String(name.dropFirst(FilterParameters.dataPrefix.count))
-        for operation in FilterParameters.dataOperators.dropFirst() where text.hasSuffix(operation) {
-            path = Array(text.utf8.dropLast(operation.utf8.count))
+        let text = Array(name.utf8.dropFirst(FilterParameters.dataPrefix.utf8.count))
+        for operation in FilterParameters.dataOperators.dropFirst() {
+            guard text.suffix(operation.utf8.count).elementsEqual(operation.utf8) else { continue }
+            path = Array(text.dropLast(operation.utf8.count))
             self.operation = operation
             nearMiss = nil
             return
         }
-        path = Array(text.utf8)
+        path = text
         operation = ""
         nearMiss = DataName.nearMiss(text)
     }
 
+    /// Whether it begins with `data.`
+    static func isOne(_ name: String) -> Bool { name.utf8.starts(with: FilterParameters.dataPrefix.utf8) }
+
     /// A name of a member may have `__` in it: only what is one slip of the hand away from an operator is taken for one.
-    private static func nearMiss(_ text: String) -> String? {
-        let letters = Array(text.utf8)
+    private static func nearMiss(_ letters: [UInt8]) -> String? {
         let lettersMin = 3
         guard
             let start = letters.indices.last(where: {

@@ -80,6 +80,12 @@ import Testing
         #expect(data.bounds.map(\.side) == [.atLeast, .above, .atMost, .below])
         #expect(data.exists == true)
         #expect(query.fields == [.name, .path(Array("a.b".utf8))])
+        // A member whose name begins, or ends, with an accent of its own.
+        let accents = try EventQuery(
+            Self.parameters("data.%CC%81x__ne=1&data.x%CC%81=2&fields=data.%CC%81x"), now: 0)
+        #expect(accents.filter.data.map(\.path) == texts("\u{301}x", "x\u{301}"))
+        #expect(accents.filter.data.first?.text.unequal == texts("1"))
+        #expect(accents.fields == [.path(Array("\u{301}x".utf8))])
         #expect(!query.filter.newestFirst)
         #expect(query.limit == 9)
         #expect(try EventQuery(Self.parameters("data.x__exists=0&data.x__exists=1"), now: 0).filter.isNone)
