@@ -16,6 +16,8 @@ enum Verdict {
     case rejected(Reject?, code: String, text: String)
     /// The answer to METRICS.
     case metrics([UInt8])
+    /// The answer to ERASE.
+    case erased(ErasureCounts)
     /// No answer came: nothing is known about this line.
     case lost
 }
@@ -227,6 +229,7 @@ final class ControlChannel: LoopSource {
         switch reply {
         case .stored(_, let id): settle(.stored(id: id))
         case .ok, .mode: settle(.stored(id: 0))
+        case .erased(_, let counts): settle(.erased(counts))
         case .metrics(let count):
             metricsText = []
             metricsLeft = count

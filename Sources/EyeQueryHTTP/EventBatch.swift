@@ -123,7 +123,7 @@ final class EventBatch: VerdictTaker {
                 accepted.append(Listed(position: tag, json: Array(json.utf8)))
             }
         case .rejected(let reject, let code, let text): fail(Problem.refused(reject, code: code, text: text), tag)
-        case .lost, .metrics: fail(Problem.noIngest, tag)
+        case .lost, .metrics, .erased: fail(Problem.noIngest, tag)
         }
         // Not at every verdict: half a window at a time keeps the line full and the turns few.
         if waiting <= HTTPLimits.channelLinesPerRequestMax / 2 { goOn() }

@@ -104,7 +104,7 @@ final class EventPosting: BodyCollector, VerdictTaker {
         switch verdict {
         case .stored(let id): show(id)
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics: finish(Problem.noIngest)
+        case .lost, .metrics, .erased: finish(Problem.noIngest)
         }
     }
 

@@ -31,7 +31,7 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
     func take(_ verdict: Verdict, tag: Int) {
         switch verdict {
         case .metrics(let text): finish(page(Ingest(isUp: true, notes: ReadyExchange.notes(text))))
-        case .stored, .rejected: finish(page(Ingest(isUp: true)))
+        case .stored, .rejected, .erased: finish(page(Ingest(isUp: true)))
         case .lost: finish(page(Ingest(isUp: false)))
         }
     }

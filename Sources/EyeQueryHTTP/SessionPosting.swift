@@ -40,7 +40,7 @@ final class SessionPosting: BodyCollector, VerdictTaker {
             body.append(text: "}\n")
             finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(body)))
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics: finish(Problem.noIngest)
+        case .lost, .metrics, .erased: finish(Problem.noIngest)
         }
     }
 }

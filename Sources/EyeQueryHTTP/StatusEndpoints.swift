@@ -88,7 +88,7 @@ final class MetricsExchange: BodyCollector, VerdictTaker {
     func take(_ verdict: Verdict, tag: Int) {
         switch verdict {
         case .metrics(let text): answer(up: true, text)
-        case .stored, .rejected: answer(up: true, [])
+        case .stored, .rejected, .erased: answer(up: true, [])
         case .lost: answer(up: false, [])
         }
     }

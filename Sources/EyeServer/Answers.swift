@@ -64,7 +64,7 @@ extension IngestLoop {
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
-            case .open, .waitingForClient, .waitingForReader, .flushing, .lingering, .closed: break
+            case .open, .waitingForClient, .waitingForErasure, .waitingForReader, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)

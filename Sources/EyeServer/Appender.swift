@@ -57,11 +57,16 @@ final class Appender: @unchecked Sendable {
         var requests: [ClientRequest] = []
         var frames: [Frame] = []
         var answers: [ClientAnswer] = []
+        var orders: [AppenderOrder] = []
         batches.reserveCapacity(IngestLimits.framesPerCommit)
         frames.reserveCapacity(IngestLimits.framesPerCommit)
         var wasFull = false
         let waitMilliseconds: Int32 = 1_000
         while queue.take(&batches, &requests, timeoutMilliseconds: waitMilliseconds) {
+            queue.takeOrders(&orders)
+            for order in orders {
+                do throws(SystemError) { try order(writer) } catch { fatal(error) }
+            }
             if batches.isEmpty && requests.isEmpty { continue }
             if !batches.isEmpty {
                 for batch in batches { frames.append(batch.frame) }

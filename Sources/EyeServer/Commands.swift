@@ -37,6 +37,7 @@ extension IngestLoop {
             case .reject(let report): keep(connection, report)
             case .used(let tokenID): context.tokenUse.record(tokenID, at: now)
             case .metrics: appendMetrics(connection)
+            case .erase(let token, let request): unsafe erase(connection, token, request, line)
             }
         } catch {
             startTalking(connection)
@@ -146,6 +147,44 @@ extension IngestLoop {
             precondition(fits, "an empty frame takes a session")
         }
         noteLast(connection, isEvent: false)
+    }
+
+    /// Control socket: erases. Only this connection waits for it.
+    private func erase(
+        _ connection: Connection, _ token: Range<Int>, _ request: ErasureRequest, _ line: UnsafeRawBufferPointer
+    ) {
+        connection.line += 1
+        let number = connection.line
+        // In bounds: the parser's range lies in the line.
+        let secret = unsafe UnsafeRawBufferPointer(rebasing: line[token])
+        var asker: UInt32 = 0
+        // Whoever may open the socket may write the folder: "-" is the operator.
+        if unsafe !(secret.count == 1 && secret[0] == UInt8(ascii: "-")) {
+            let entry = unsafe find(secret, looksAgain: true)
+            guard let entry, entry.scopes.contains(.admin) else {
+                unsafe answerError(connection, line: number, Fault(entry == nil ? .badToken : .forbidden), line)
+                return
+            }
+            asker = entry.id
+        }
+        let order = ErasureOrder(place: place(of: connection), line: number, request: request, token: asker)
+        guard drainingSince == nil, context.erasures.submit(order) else {
+            unsafe answerError(connection, line: number, Fault(drainingSince == nil ? .overloaded : .draining), line)
+            return
+        }
+        connection.phase = .waitingForErasure
+    }
+
+    /// The erasing thread has answered: reading goes on.
+    func answerErasure(_ place: ConnectionPlace, _ bytes: [UInt8]) {
+        guard let connection = connection(slot: place.slot, place.generation) else { return }
+        if connection.isSettled {
+            connection.output += bytes
+        } else {
+            connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
+        }
+        if connection.phase == .waitingForErasure { resume(connection) }
+        touch(connection)
     }
 
     /// Control socket: keeps a refusal of the HTTP service among the errors, as far as samples are kept at all.

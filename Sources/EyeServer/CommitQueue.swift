@@ -21,11 +21,15 @@ struct ClientAnswer: Sendable {
     var opened: (slot: Int32, lastSequence: UInt64)?
 }
 
+/// What another thread has the appender do, between two commits. What it throws is final.
+typealias AppenderOrder = @Sendable (StoreWriter) throws(SystemError) -> Void
+
 /// Hands batches from the loops to the appender and back.
 final class CommitQueue: Sendable {
     private struct State {
         var waiting: [Batch] = []
         var requests: [ClientRequest] = []
+        var orders: [AppenderOrder] = []
         var done: [[Batch]]
         var answers: [[ClientAnswer]]
         var isClosed = false
@@ -69,6 +73,18 @@ final class CommitQueue: Sendable {
         appenderWake.signal()
     }
 
+    /// Other threads: has the appender do something soon, whatever else waits. It must come before `close`.
+    func submit(_ order: @escaping AppenderOrder) {
+        state.withLock { $0.orders.append(order) }
+        appenderWake.signal()
+    }
+
+    /// Appender: takes the orders.
+    func takeOrders(_ orders: inout [AppenderOrder]) {
+        orders.removeAll(keepingCapacity: true)
+        state.withLock { swap(&$0.orders, &orders) }
+    }
+
     /// Loop: takes what the appender has finished for it. `batches` and `answers` are emptied first.
     func collect(loop: Int, _ batches: inout [Batch], _ answers: inout [ClientAnswer]) {
         batches.removeAll(keepingCapacity: true)
@@ -87,15 +103,15 @@ final class CommitQueue: Sendable {
         requests.removeAll(keepingCapacity: true)
         var mayWait = true
         while true {
-            let isClosed = state.withLock { state in
+            let (isClosed, hasOrders) = state.withLock { state in
                 let count = min(state.waiting.count, IngestLimits.framesPerCommit)
                 batches.append(contentsOf: state.waiting[..<count])
                 state.waiting.removeFirst(count)
                 waitingCount.store(state.waiting.count, ordering: .relaxed)
                 if state.waiting.isEmpty { swap(&state.requests, &requests) }
-                return state.isClosed
+                return (state.isClosed, !state.orders.isEmpty)
             }
-            if !batches.isEmpty || !requests.isEmpty { return true }
+            if !batches.isEmpty || !requests.isEmpty || hasOrders { return true }
             if isClosed { return false }
             if !mayWait { return true }
             appenderWake.sleep(timeoutMilliseconds: timeoutMilliseconds)

@@ -33,6 +33,8 @@ final class Connection {
         case waitingForClient
         /// Reading is on hold until everything before a SYNC is durable: answers come in the order of the commands.
         case waitingForSync
+        /// Reading is on hold until an ERASE is answered.
+        case waitingForErasure
         /// Reading is on hold until the peer has taken its answers.
         case waitingForReader
         /// The peer ended its side (or said QUIT); what it sent is becoming durable, then it gets its last answers.

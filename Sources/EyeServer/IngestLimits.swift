@@ -36,6 +36,10 @@ public enum IngestLimits {
     public static let samplesPerSecond = 10
     /// Samples that wait to be written; more are not kept (the rejects are still counted).
     public static let samplesWaitingMax = 1_000
+    /// Erasures that wait for the one under way; one more is refused (`overloaded`).
+    public static let erasuresWaitingMax = 256
+    /// How long the erasing thread keeps its reader's memory after the last order.
+    public static let erasureReaderMilliseconds: Int32 = 10_000
     /// How long accept(2) pauses after EMFILE or ENFILE.
     public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.

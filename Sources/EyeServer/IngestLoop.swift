@@ -17,6 +17,8 @@ enum LoopMessage: Sendable {
     case adopt(number: Int32, peer: SocketAddress, transport: Transport)
     /// A newer connection of the same client has come: close the one at the place, then ask the appender for it.
     case replace(ConnectionPlace, by: ClientRequest)
+    /// The answer to an ERASE of this connection.
+    case erased(ConnectionPlace, [UInt8])
     /// Stop accepting and reading, settle everything, end.
     case drain
 }
@@ -28,6 +30,7 @@ struct LoopContext: Sendable {
     let appender: Appender
     let accounts: AccountsView
     let samples: SampleQueue
+    let erasures: ErasureDesk
     let clients: ClientRegistry
     let tokenUse: TokenUseNotes
     let admission: Admission
@@ -342,6 +345,7 @@ final class IngestLoop: @unchecked Sendable {
             switch message {
             case .adopt(let number, let peer, let transport): adopt(number, peer, transport)
             case .replace(let place, let request): replace(place, by: request)
+            case .erased(let place, let bytes): answerErasure(place, bytes)
             case .drain: drain()
             }
         }

@@ -46,10 +46,12 @@ public final class IngestService {
     private let appender: Appender
     private let loops: [IngestLoop]
     private let housekeeping: Housekeeping
+    private let erasures: ErasureDesk
     private let options: IngestOptions
     private let log: Log
     private var loopThreads: [Thread] = []
     private var appenderThread: Thread?
+    private var erasingThread: Thread?
     private var otherThreads: [Thread] = []
 
     /// Opens the store and binds every socket; nothing is read before `start`.
@@ -78,12 +80,13 @@ public final class IngestService {
             queue = try CommitQueue(loopWakes: wakes)
             appender = Appender(writer: writer, queue: queue, time: time, log: log, fatal: fatal)
             let samples = try SampleQueue()
+            erasures = try ErasureDesk(disk: disk, folder: options.folder, queue: queue, log: log)
             let tokenUse = TokenUseNotes()
             let admission = Admission()
             let metrics = MetricsSource()
             let context = LoopContext(
                 options: options, queue: queue, appender: appender, accounts: accounts, samples: samples,
-                clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time, log: log,
+                erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time, log: log,
                 metrics: { metrics.text() })
             let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
             housekeeping = try Housekeeping(
@@ -103,6 +106,7 @@ public final class IngestService {
             }
             loops = made
             for loop in loops { loop.loops = loops }
+            erasures.loops = loops
             metrics.set(
                 loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
                 housekeeping: housekeeping, recovery: recovery)
@@ -195,14 +199,17 @@ public final class IngestService {
             loopThreads.append(try Thread.start(name: "eye-ingest-\(loop.index)") { loop.run() })
         }
         otherThreads.append(try Thread.start(name: "eye-housekeep") { [housekeeping] in housekeeping.run() })
+        erasingThread = try Thread.start(name: "eye-erase") { [erasures] in erasures.run() }
         otherThreads.append(try Thread.start(name: "eye-index") { [housekeeping] in housekeeping.runIndexing() })
     }
 
     /// Stops: every complete line that was received is judged and durable when this returns. The caller bounds the time,
     /// see `IngestLimits.drainMilliseconds`.
     public func stop() throws(SystemError) {
+        erasures.stop()
         loops[0].post(.drain)
         for thread in loopThreads { thread.join() }
+        erasingThread?.join()
         queue.close()
         appenderThread?.join()
         housekeeping.stop()

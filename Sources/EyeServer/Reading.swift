@@ -60,7 +60,7 @@ extension IngestLoop {
     /// Goes on with lines that had to wait.
     func resume(_ connection: Connection) {
         switch connection.phase {
-        case .waitingForClient, .waitingForSync, .waitingForReader: connection.phase = .open
+        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader: connection.phase = .open
         case .open, .ending, .flushing, .lingering, .closed: return
         }
         let held = connection.partialCount

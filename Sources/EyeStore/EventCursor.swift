@@ -32,6 +32,7 @@ public final class EventCursor {
     // Segments that are still to be looked at; nil: not located yet.
     private var range: ClosedRange<Int>?
     private var isDone = false
+    private var knowsErasures = false
     private var current = 0
     private var plan: SegmentPlan?
     /// First event id of the segment looked at before (newest first), or the id after its last (oldest first).
@@ -95,6 +96,34 @@ public final class EventCursor {
         if filter.newestFirst { high = id } else { low = id + 1 }
     }
 
+    /// Gathers the ids of matching events in `ids`, mostly without reading the events.
+    func idStep() throws(SystemError) -> CursorState {
+        isGathering = true
+        return try work { () throws(IndexFault) in
+            while let found = run.next(newestFirst: filter.newestFirst) {
+                if filter.passes(found.record) { ids.insert(found.id) }
+            }
+            return nil
+        }
+    }
+    /// Ids gathered by `idStep`.
+    private(set) var ids = IDSet()
+    private var isGathering = false
+
+    private func gather(_ rows: [UInt32], _ plan: SegmentPlan) throws(IndexFault) {
+        var open: ClosedRange<UInt64>?
+        for row in rows {
+            let id = try plan.id(ofRow: Int(row))
+            if let range = open, id == range.upperBound + 1 {
+                open = range.lowerBound...id
+            } else {
+                if let range = open { ids.insert(range) }
+                open = id...id
+            }
+        }
+        if let range = open { ids.insert(range) }
+    }
+
     /// The loop of a step. `drain` uses up the events that are at hand.
     private func work(_ drain: () throws(IndexFault) -> CursorState?) throws(SystemError) -> CursorState {
         budget = StoreLimits.workPerStep
@@ -135,6 +164,11 @@ public final class EventCursor {
 
     /// Does the next piece of work. False: nothing is left.
     private func advance() throws(IndexFault) -> Bool {
+        if !knowsErasures {
+            knowsErasures = try io { () throws(SystemError) in try snapshot.prepareErasures() }
+            if !knowsErasures { budget -= StoreLimits.workPerIndexedFrame }
+            return true
+        }
         guard let range else { return try locateRange() }
         guard range.contains(current) else { return false }
         guard let plan else { return try beginSegment() }
@@ -147,8 +181,8 @@ public final class EventCursor {
             matches.removeAll(keepingCapacity: true)
             matchesTaken = 0
             budget -= try plan.select(group, filter, into: &matches)
-            if isCounting && !plan.needsRecords {
-                count += UInt64(matches.count)
+            if (isCounting || isGathering) && !plan.needsRecords {
+                if isGathering { try gather(matches, plan) } else { count += UInt64(matches.count) }
                 matches.removeAll(keepingCapacity: true)
             }
             return true
@@ -183,7 +217,7 @@ public final class EventCursor {
         }
         budget -= 5_000
         try noteGaps(index)
-        guard let made = try SegmentPlan(index, filter, low: low, high: high) else {
+        guard let made = try SegmentPlan(index, filter, low: low, high: high, erased: snapshot.erased) else {
             if index is IndexBuilder { snapshot.reader.trim() }
             return nextSegment()
         }

@@ -60,6 +60,8 @@ public final class Frame: @unchecked Sendable {
     private(set) var markedSlots: [Int32] = []
     /// Records that are not events, by index; ascending.
     private var others: [Int32] = []
+    /// Whether it holds tombstones.
+    var hasTombstones = false
     /// Set by the appender when not every record was stored.
     var outcomes: [RecordOutcome] = []
 
@@ -92,6 +94,7 @@ public final class Frame: @unchecked Sendable {
         firstEventID = 0
         duplicateCount = 0
         stoppedCount = 0
+        hasTombstones = false
     }
 
     /// Nothing to commit: no record and no client mark.
@@ -151,20 +154,6 @@ public final class Frame: @unchecked Sendable {
                 kind: RecordKind.session, flags: 0, length: Record.sessionBytes, token: token, received: received)
         else { return false }
         unsafe record.put(id, 24)
-        return true
-    }
-
-    /// Appends a tombstone over ranges of event ids. False: it does not fit, use the next frame.
-    public func appendTombstone(_ ranges: [ClosedRange<UInt64>], received: Int64, token: UInt32) -> Bool {
-        let length = Record.headBytes + 16 * ranges.count
-        guard
-            let record = unsafe begin(
-                kind: RecordKind.tombstone, flags: 0, length: length, token: token, received: received)
-        else { return false }
-        for (index, range) in ranges.enumerated() {
-            unsafe record.put(range.lowerBound, Record.headBytes + 16 * index)
-            unsafe record.put(range.upperBound, Record.headBytes + 16 * index + 8)
-        }
         return true
     }
 

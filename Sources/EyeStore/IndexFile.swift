@@ -20,6 +20,12 @@ enum IndexPart: Int, CaseIterable {
     case nameCodes = 12
     case sessionCodes = 13
     case eventIDs = 14
+    case erasedIDs = 15
+    case erasedSequences = 16
+    case receipts = 17
+
+    /// Left out of the file when it is empty.
+    var isOptional: Bool { rawValue >= IndexPart.erasedIDs.rawValue }
 
     /// Bytes of a block, a whole number of entries.
     var blockBytes: Int {
@@ -35,6 +41,8 @@ enum IndexPart: Int, CaseIterable {
         case .categoryCodes, .nameCodes: StoreLimits.rowsPerGroup * 2
         case .sessionCodes: StoreLimits.rowsPerGroup * 4
         case .eventIDs: IndexEventID.entryBytes * 512
+        case .erasedIDs, .erasedSequences: IndexErasure.rangeBytes * 512
+        case .receipts: IndexErasure.receiptBytes * 100
         }
     }
 }
@@ -42,6 +50,14 @@ enum IndexPart: Int, CaseIterable {
 /// An event_id in an index.
 enum IndexEventID {
     static let entryBytes = 32
+}
+
+/// What tombstones say, in an index.
+enum IndexErasure {
+    static let rangeBytes = 16
+    static let receiptBytes = 48
+    static let isSession: UInt32 = 1
+    static let isMore: UInt32 = 2
 }
 
 /// Numbers of an index file's header.
@@ -131,7 +147,7 @@ final class IndexFile: SegmentIndex {
         self.file = file
         self.cache = cache
         number = cache.nextNumber()
-        parts = [Part](repeating: Part(), count: 16)
+        parts = [Part](repeating: Part(), count: IndexPart.allCases.count + 1)
 
         let directory = ByteBuffer(count: directoryBytes)
         let read = try unsafe file.read(into: directory.bytes, at: Int64(IndexFileHeader.bytes))
@@ -350,6 +366,38 @@ final class IndexFile: SegmentIndex {
         let (block, at) = try entry(.eventIDs, index, IndexEventID.entryBytes)
         let view = unsafe block.view(block.capacity)
         return unsafe SeenEventID(key: view.id128(at), id: view.u64(at + 16), received: view.i64(at + 24))
+    }
+
+    func erasures() throws(IndexFault) -> SegmentErasures {
+        var receipts: [ErasureReceipt] = []
+        for index in 0..<count(.receipts, IndexErasure.receiptBytes) {
+            let (block, at) = try entry(.receipts, index, IndexErasure.receiptBytes)
+            let view = unsafe block.view(block.capacity)
+            let flags = unsafe view.u32(at + 44)
+            let (low, high) = unsafe (view.u64(at + 24), view.u64(at + 32))
+            var receipt = unsafe ErasureReceipt(
+                id: view.u64(at), erased: view.i64(at + 8), token: view.u32(at + 40),
+                isSession: flags & IndexErasure.isSession != 0, events: view.u64(at + 16),
+                hull: low > 0 && low <= high ? low...high : nil)
+            receipt.isMore = flags & IndexErasure.isMore != 0
+            receipts.append(receipt)
+        }
+        return SegmentErasures(
+            ids: try ranges(.erasedIDs), sequences: try ranges(.erasedSequences), receipts: receipts)
+    }
+
+    private func ranges(_ part: IndexPart) throws(IndexFault) -> [ClosedRange<UInt64>] {
+        var found: [ClosedRange<UInt64>] = []
+        let count = count(part, IndexErasure.rangeBytes)
+        found.reserveCapacity(count)
+        for index in 0..<count {
+            let (block, at) = try entry(part, index, IndexErasure.rangeBytes)
+            let view = unsafe block.view(block.capacity)
+            let (low, high) = unsafe (view.u64(at), view.u64(at + 8))
+            guard low <= high, high < UInt64.max >> 1 else { throw .damaged }
+            found.append(low...high)
+        }
+        return found
     }
 
     /// Checks every block: for `verify`.

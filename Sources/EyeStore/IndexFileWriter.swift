@@ -39,14 +39,18 @@ struct IndexFileWriter {
             .nameCodes: builder.rows * 2,
             .sessionCodes: builder.rows * 4,
             .eventIDs: builder.table.eventIDs.count * IndexEventID.entryBytes,
+            .erasedIDs: builder.table.erasures.ids.count * IndexErasure.rangeBytes,
+            .erasedSequences: builder.table.erasures.sequences.count * IndexErasure.rangeBytes,
+            .receipts: builder.table.erasures.receipts.count * IndexErasure.receiptBytes,
         ]
+        let parts = IndexPart.allCases.filter { !$0.isOptional || counts[$0, default: 0] > 0 }
         var directoryBytes = 0
-        for part in IndexPart.allCases {
+        for part in parts {
             let blocks = (counts[part, default: 0] + part.blockBytes - 1) / part.blockBytes
             directoryBytes += IndexFileHeader.partEntryBytes + 4 * blocks
         }
         offset = Int64(IndexFileHeader.bytes + directoryBytes)
-        for part in IndexPart.allCases {
+        for part in parts {
             switch part {
             case .timestamps: try put(part, builder.table.timestamps, rows: builder.rows)
             case .categoryCodes: try put(part, builder.table.categoryCodes, rows: builder.rows)
@@ -56,7 +60,7 @@ struct IndexFileWriter {
             }
         }
         precondition(directory.count == directoryBytes, "a directory is as long as was planned")
-        let head = header(builder)
+        let head = header(builder, parts: parts.count)
         try unsafe head.withUnsafeBytesTyped { bytes throws(SystemError) in try unsafe file.write(bytes, at: 0) }
         try unsafe directory.withUnsafeBytesTyped { bytes throws(SystemError) in
             try unsafe file.write(bytes, at: Int64(IndexFileHeader.bytes))
@@ -122,6 +126,23 @@ struct IndexFileWriter {
                 out.appendNumber(seen.id)
                 out.appendNumber(seen.received)
             }
+        case .erasedIDs, .erasedSequences:
+            let erasures = builder.table.erasures
+            for range in part == .erasedIDs ? erasures.ids : erasures.sequences {
+                out.appendNumber(range.lowerBound)
+                out.appendNumber(range.upperBound)
+            }
+        case .receipts:
+            for receipt in builder.table.erasures.receipts {
+                out.appendNumber(receipt.id)
+                out.appendNumber(receipt.erased)
+                out.appendNumber(receipt.events)
+                out.appendNumber(receipt.hull?.lowerBound ?? 0)
+                out.appendNumber(receipt.hull?.upperBound ?? 0)
+                out.appendNumber(receipt.token)
+                out.appendNumber(
+                    (receipt.isSession ? IndexErasure.isSession : 0) | (receipt.isMore ? IndexErasure.isMore : 0))
+            }
         case .timestamps, .categoryCodes, .nameCodes, .sessionCodes: break
         }
         return out
@@ -158,11 +179,11 @@ struct IndexFileWriter {
         }
     }
 
-    private func header(_ builder: IndexBuilder) -> [UInt8] {
+    private func header(_ builder: IndexBuilder, parts: Int) -> [UInt8] {
         var head: [UInt8] = []
         head.appendNumber(IndexFileHeader.magic)
         head.appendNumber(UInt16(FormatVersion.current))
-        head.appendNumber(UInt16(IndexPart.allCases.count))
+        head.appendNumber(UInt16(parts))
         head.appendNumber(builder.base)
         head.appendNumber(builder.coveredBytes)
         head.appendNumber(builder.salt)

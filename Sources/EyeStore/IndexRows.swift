@@ -15,6 +15,7 @@ struct IndexRows {
     private(set) var nameCodes = IndexColumn(width: 2)
     private(set) var sessionCodes = IndexColumn(width: 4)
     private(set) var eventIDs: [SeenEventID] = []
+    private(set) var erasures = SegmentErasures()
     private(set) var rows = 0
     private(set) var oldestReceived = Int64.max
     private(set) var newestReceived = Int64.min
@@ -45,6 +46,9 @@ struct IndexRows {
             case RecordKind.session:
                 _ = sessions.add(
                     record.session, received: record.received, sequence: sequence, row: nil, isOpened: true)
+            case RecordKind.tombstone:
+                erasures.add(
+                    record, sequence: sequence, nextEventID: frame.header.firstEventID + UInt64(rows - firstRow))
             default: break
             }
             sequence += 1
@@ -80,6 +84,6 @@ struct IndexRows {
     /// Bytes of memory, about.
     var cost: Int {
         categories.cost + names.cost + sessions.cost + zones.count * 16
-            + timestamps.blocks.count * StoreLimits.rowsPerGroup * 16 + eventIDs.count * 32
+            + timestamps.blocks.count * StoreLimits.rowsPerGroup * 16 + eventIDs.count * 32 + erasures.cost
     }
 }

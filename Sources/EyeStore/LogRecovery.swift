@@ -53,6 +53,9 @@ struct SegmentFindings {
     var crc: UInt32 = 0
     var position = LogPosition()
     var hasRecords = false
+    /// Tombstones in it that hide something, those of the last commit among them.
+    var tombstones: UInt32 = 0
+    var lastTombstones: UInt32 = 0
     /// The frames of the last commit.
     var lastCommit: [(offset: Int64, header: FrameHeader)] = []
     /// The tail that never was whole begins here.
@@ -176,7 +179,7 @@ struct LogRecovery {
         try watermark.publish(
             Watermark(
                 segment: segment.base, bytes: segment.bytes, nextSequence: position.nextSequence,
-                nextEventID: position.nextEventID, commit: position.commit))
+                nextEventID: position.nextEventID, commit: position.commit, tombstones: segment.tombstones))
         try watermark.synchronize()
         let writer = LogWriter(
             disk, folder: folder, time: time, options: options, clients: clients, position: position, active: segment,
@@ -217,7 +220,9 @@ struct LogRecovery {
         _ report: inout RecoveryReport, _ last: SegmentFindings?, isLost: Bool, position: inout LogPosition,
         durable: Watermark?, clients: ClientTable, now: Int64, salt: UInt32
     ) throws(SystemError) -> ActiveSegment {
-        guard let last else { return try fresh(position, clients: clients, now: now, salt: salt) }
+        guard let last else {
+            return try fresh(position, clients: clients, now: now, salt: salt, tombstonesBefore: 0)
+        }
         let isWhole = last.damage.isEmpty && !isLost
         if isWhole, let start = last.tornStart {
             report.torn = (try copyTorn(last.base, from: start, bytes: last.fileBytes - start), last.fileBytes - start)
@@ -230,7 +235,9 @@ struct LogRecovery {
             if last.isUnusable { report.unusableSegments.append(last.base) }
             // A name is used once.
             if position.nextSequence <= last.base { position.nextSequence = last.base + 1 }
-            return try fresh(position, clients: clients, now: now, salt: salt)
+            // What is damaged may hold tombstones that nobody counted.
+            let tombstones = isWhole && last.header != nil ? last.tombstones : SegmentHeader.unknownTombstones
+            return try fresh(position, clients: clients, now: now, salt: salt, tombstonesBefore: tombstones)
         }
         let file = try disk.open(log + "/" + SegmentFolder.name(last.base, ".log"), .write)
         if last.tornStart != nil {
@@ -239,13 +246,15 @@ struct LogRecovery {
         }
         return ActiveSegment(
             file: file, base: last.base, salt: header.salt, bytes: last.end, previousCRC: last.crc,
-            hasRecords: last.hasRecords)
+            hasRecords: last.hasRecords, tombstones: last.tombstones)
     }
 
     private func fresh(
-        _ position: LogPosition, clients: ClientTable, now: Int64, salt: UInt32
+        _ position: LogPosition, clients: ClientTable, now: Int64, salt: UInt32, tombstonesBefore: UInt32
     ) throws(SystemError) -> ActiveSegment {
-        let segment = NewSegment(base: position.nextSequence, position: position, salt: salt, created: now)
+        let segment = NewSegment(
+            base: position.nextSequence, position: position, salt: salt, created: now,
+            tombstonesBefore: tombstonesBefore)
         return try segment.make(disk, folder: folder, clients: clients, tail: [])
     }
 
@@ -268,8 +277,11 @@ struct LogRecovery {
         if base == last.base && !isWhole { _ = try copyTorn(base, from: 0, bytes: last.fileBytes) }
         let before = LogPosition(
             nextSequence: base, nextEventID: first.header.firstEventID, commit: first.header.commit - 1)
-        let segment = try NewSegment(base: base, position: before, salt: salt, created: now).make(
-            disk, folder: folder, clients: clients, tail: tail)
+        var tombstones = isWhole ? last.tombstones - last.lastTombstones : SegmentHeader.unknownTombstones
+        if base == last.base { tombstones = last.header?.tombstonesBefore ?? SegmentHeader.unknownTombstones }
+        let segment = try NewSegment(
+            base: base, position: before, salt: salt, created: now, tombstonesBefore: tombstones
+        ).make(disk, folder: folder, clients: clients, tail: tail)
         if base != last.base && isWhole {
             try old.truncate(to: first.offset)
             try old.synchronize()

@@ -43,6 +43,8 @@ struct ActiveSegment {
     var previousCRC: UInt32
     /// Whether it holds records, not only its opening.
     var hasRecords: Bool
+    /// Durable tombstones in it that hide something.
+    var tombstones: UInt32 = 0
 }
 
 /// What the next commit continues from.
@@ -118,6 +120,7 @@ final class LogWriter {
             var crc = active.previousCRC
             var offset: UInt32 = 0
             var count = 0
+            var tombstones: UInt32 = 0
             for frame in frames where frame.recordCount > 0 {
                 var header = FrameHeader()
                 left -= 1
@@ -135,6 +138,10 @@ final class LogWriter {
                 count += 1
                 unsafe offset += UInt32(whole.bytes.count)
                 frame.firstEventID = next.nextEventID
+                if frame.hasTombstones {
+                    tombstones += unsafe SegmentErasures.count(
+                        in: frame.payload, firstSequence: next.nextSequence, firstEventID: next.nextEventID)
+                }
                 next.nextSequence += UInt64(header.records)
                 next.nextEventID += UInt64(header.events)
             }
@@ -154,6 +161,7 @@ final class LogWriter {
             active.bytes += bytes
             active.previousCRC = crc
             active.hasRecords = true
+            active.tombstones += tombstones
             bytesSinceCheck += bytes
             position = next
             try publish()
@@ -166,9 +174,17 @@ final class LogWriter {
     }
 
     /// A clean stop.
-    func close() throws(SystemError) {
+    func close() throws(SystemError) { try synchronizeWatermark() }
+
+    /// Makes what is published durable too.
+    func synchronizeWatermark() throws(SystemError) {
         if let failure { throw failure }
-        try watermark.synchronize()
+        do throws(SystemError) {
+            try watermark.synchronize()
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     func nextSalt() -> UInt64 { salts.next() }
@@ -177,7 +193,7 @@ final class LogWriter {
         try watermark.publish(
             Watermark(
                 segment: active.base, bytes: active.bytes, nextSequence: position.nextSequence,
-                nextEventID: position.nextEventID, commit: position.commit))
+                nextEventID: position.nextEventID, commit: position.commit, tombstones: active.tombstones))
     }
 
     // MARK: Room
@@ -216,7 +232,7 @@ final class LogWriter {
         do throws(SystemError) {
             let segment = NewSegment(
                 base: position.nextSequence, position: position, salt: UInt32(truncatingIfNeeded: salts.next()),
-                created: time.nowMicroseconds())
+                created: time.nowMicroseconds(), tombstonesBefore: active.tombstones)
             active = try segment.make(disk, folder: folder, clients: clients, tail: [])
         } catch {
             if error.isFull && !error.isSync {
@@ -243,6 +259,8 @@ struct NewSegment {
     var position: LogPosition
     var salt: UInt32
     var created: Int64
+    /// Tombstones in the segment before; `SegmentHeader.unknownTombstones`: not known.
+    var tombstonesBefore: UInt32
 
     static func removeLeftover(_ disk: any Disk, folder: String, base: UInt64) throws(SystemError) {
         do throws(SystemError) {
@@ -263,7 +281,8 @@ struct NewSegment {
         CrashPoint.reach(.segmentCreated)
         let head = ByteBuffer(count: StoreLimits.headerBytes)
         let header = SegmentHeader(
-            base: base, firstEventID: position.nextEventID, created: created, salt: salt, commit: position.commit)
+            base: base, firstEventID: position.nextEventID, created: created, salt: salt,
+            tombstonesBefore: tombstonesBefore, commit: position.commit)
         var crc = unsafe header.write(to: head.bytes.baseAddress.unsafelyUnwrapped)
         try unsafe file.write(UnsafeRawBufferPointer(head.bytes), at: 0)
         var bytes = Int64(StoreLimits.headerBytes)
@@ -294,6 +313,7 @@ struct NewSegment {
         }
 
         let tailStart = bytes
+        var tombstones: UInt32 = 0
         for old in tail {
             var header = old.header
             header.salt = salt
@@ -306,6 +326,11 @@ struct NewSegment {
             let payload = unsafe UnsafeMutableRawBufferPointer(
                 start: start + StoreLimits.headerBytes, count: header.payloadBytes)
             unsafe payload.copyBytes(from: old.payload)
+            if header.flags & FrameFlag.mixed != 0 {
+                tombstones += unsafe SegmentErasures.count(
+                    in: UnsafeRawBufferPointer(payload), firstSequence: header.firstSequence,
+                    firstEventID: header.firstEventID)
+            }
             crc = unsafe FrameHeader.seal(
                 payloadCRC: Checksum.crc32c(UnsafeRawBufferPointer(payload)), headerCRC: headerCRC)
             unsafe start.put(crc, StoreLimits.headerBytes + header.payloadBytes)
@@ -319,7 +344,8 @@ struct NewSegment {
         try disk.synchronizeDirectory(log)
         CrashPoint.reach(.folderSynced)
         return ActiveSegment(
-            file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty)
+            file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty,
+            tombstones: tombstones)
     }
 }
 

@@ -68,6 +68,14 @@ final class ReaderSegment {
         return header?.firstKeptEventID
     }
 
+    /// Tombstones in the segment before this one, as its header says; nil: not known.
+    func tombstonesBefore() throws(SystemError) -> UInt32? {
+        _ = try firstEventID()
+        return header.flatMap {
+            $0.tombstonesBefore == SegmentHeader.unknownTombstones ? nil : $0.tombstonesBefore
+        }
+    }
+
     /// An index that covers the segment up to `durable` bytes (nil: closed, all of it, up to sequence `next`); nil: work is left, call
     /// again. Does about one frame's work.
     func prepare(durable: Int64?, next: UInt64?) throws(SystemError) -> (any SegmentIndex)? {

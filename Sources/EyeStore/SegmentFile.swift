@@ -7,11 +7,14 @@ import Glibc
 struct SegmentHeader {
     /// FE 45 59 53, as a little-endian number.
     static let magic: UInt32 = 0x5359_45FE
+    static let unknownTombstones = UInt32.max
 
     var base: UInt64
     var firstEventID: UInt64
     var created: Int64
     var salt: UInt32
+    /// Tombstones in the segment before this one, so that nobody has to look for them there; `unknownTombstones`: not known.
+    var tombstonesBefore: UInt32 = 0
     /// The last commit before this segment.
     var commit: UInt64
     /// Events below this id are gone by retention, not by damage; 1: none are.
@@ -28,6 +31,7 @@ struct SegmentHeader {
         unsafe pointer.put(firstEventID, 16)
         unsafe pointer.put(created, 24)
         unsafe pointer.put(salt, 32)
+        unsafe pointer.put(tombstonesBefore, 36)
         unsafe pointer.put(commit, 40)
         unsafe pointer.put(firstKeptEventID, 48)
         let crc = unsafe Checksum.crc32c(UnsafeRawBufferPointer(start: pointer, count: 60))
@@ -43,7 +47,7 @@ struct SegmentHeader {
         let highest = UInt64.max >> 1
         let header = unsafe SegmentHeader(
             base: bytes.u64(8), firstEventID: bytes.u64(16), created: bytes.i64(24), salt: bytes.u32(32),
-            commit: bytes.u64(40), firstKeptEventID: bytes.u64(48), crc: crc, version: Int(bytes.u16(4)))
+            tombstonesBefore: bytes.u32(36), commit: bytes.u64(40), firstKeptEventID: bytes.u64(48), crc: crc, version: Int(bytes.u16(4)))
         return header.base < highest && header.firstEventID < highest && header.commit < highest
             && header.firstKeptEventID < highest ? header : nil
     }

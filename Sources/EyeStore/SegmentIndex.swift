@@ -50,9 +50,13 @@ protocol SegmentIndex: AnyObject {
     func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64)
     /// A row group of a column: little-endian numbers.
     func block(_ column: ColumnKind, group: Int) throws(IndexFault) -> ByteBuffer
+    /// The tombstones in this segment that are still to be applied.
+    func erasures() throws(IndexFault) -> SegmentErasures
 }
 
 extension SegmentIndex {
+    func erasures() throws(IndexFault) -> SegmentErasures { SegmentErasures() }
+
     /// The extent that holds `row`.
     func extentIndex(ofRow row: Int) throws(IndexFault) -> Int {
         var low = 0
@@ -117,6 +121,7 @@ extension IndexBuilder: SegmentIndex {
     }
 
     func session(code: Int) throws(IndexFault) -> IndexSession { table.sessions.entries[code] }
+    func erasures() throws(IndexFault) -> SegmentErasures { table.erasures }
 
     func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64) { table.zones[group] }
 

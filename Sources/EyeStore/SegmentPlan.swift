@@ -20,11 +20,17 @@ final class SegmentPlan {
     let needsRecords: Bool
     /// The number of matches, if the dictionary alone tells.
     let knownCount: UInt64?
+    /// What is erased; nil: nothing of this segment.
+    private let erased: IDSet?
     private var lastExtent: IndexExtent?
 
     /// Nil: nothing in this segment matches.
-    init?(_ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64) throws(IndexFault) {
+    init?(
+        _ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64, erased: IDSet
+    ) throws(IndexFault) {
         self.index = index
+        let (first, next) = (index.firstEventID, index.nextEventID)
+        self.erased = first < next && erased.intersects(first...(next - 1)) ? erased : nil
         firstRow = try index.row(atOrAfter: low)
         endRow = try index.row(atOrAfter: high)
         guard firstRow < endRow else { return nil }
@@ -61,8 +67,9 @@ final class SegmentPlan {
         needsRecords =
             filter.receivedRange != nil || !filter.data.isEmpty || (categories?.mayBeOther ?? false)
             || (names?.mayBeOther ?? false)
+        // What is erased must be looked for row by row.
         let isPlain =
-            sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty && !needsRecords
+            erased == nil && sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty && !needsRecords
             && isWhole
         switch (categories, names) {
         case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
@@ -163,6 +170,30 @@ final class SegmentPlan {
             }
             work += to - from
         }
+        if let erased, let first = rows.first, let last = rows.last {
+            let ids = try id(ofRow: Int(first))...id(ofRow: Int(last))
+            if erased.intersects(ids) { work += try drop(erased, from: &rows) }
+        }
+        return work
+    }
+
+    /// The event id of `row`.
+    func id(ofRow row: Int) throws(IndexFault) -> UInt64 {
+        let extent = try extent(ofRow: row)
+        return extent.firstEventID + UInt64(row - extent.firstRow)
+    }
+
+    /// Takes out rows whose events are erased.
+    private func drop(_ erased: IDSet, from rows: inout [UInt32]) throws(IndexFault) -> Int {
+        var look = IDSet.Look()
+        var kept = 0
+        for place in 0..<rows.count {
+            let row = rows[place]
+            rows[kept] = row
+            kept += erased.contains(try id(ofRow: Int(row)), &look) ? 0 : 1
+        }
+        let work = rows.count * 4
+        rows.removeLast(rows.count - kept)
         return work
     }
 

@@ -112,7 +112,10 @@ extension SegmentFindings {
             if isOpeningUnbroken && header.flags & FrameFlag.last != 0 { isOpeningWhole = true }
         } else {
             hasRecords = true
-            if let last = lastCommit.last, last.header.commit != header.commit { lastCommit.removeAll() }
+            if let last = lastCommit.last, last.header.commit != header.commit {
+                lastCommit.removeAll()
+                lastTombstones = 0
+            }
             lastCommit.append((frame.offset, header))
         }
         end = frame.end
@@ -128,6 +131,12 @@ extension SegmentFindings {
     private mutating func noteRecords(_ frame: ScannedFrame) {
         var offset = 0
         var id = frame.header.firstEventID
+        var erasures = SegmentErasures()
+        defer {
+            tombstones += UInt32(erasures.count)
+            lastTombstones += UInt32(erasures.count)
+        }
+        var sequence = frame.header.firstSequence
         while offset < frame.payloadCount, let record = unsafe RecordView.at(offset, of: frame.payload) {
             offset += record.byteCount
             switch record.kind {
@@ -141,8 +150,10 @@ extension SegmentFindings {
                     ClientNote(
                         token: record.token, name: unsafe Array(record.clientName), sequence: record.clientSequence,
                         lastSeen: record.received))
+            case RecordKind.tombstone: erasures.add(record, sequence: sequence, nextEventID: id)
             default: break
             }
+            sequence += 1
         }
     }
 }

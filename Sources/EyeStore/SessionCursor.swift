@@ -24,6 +24,7 @@ public final class SessionCursor {
     /// The next code to look at, falling.
     private var code = -1
     private var candidate: SessionEntry?
+    private var knowsErasures = false
     /// The older segment to ask about the candidate.
     private var older = -1
     /// Event ids that damage may have withheld.
@@ -48,6 +49,11 @@ public final class SessionCursor {
             // What is being asked, for when it fails.
             let asked = candidate != nil && index != nil ? older : current
             do throws(IndexFault) {
+                if !knowsErasures {
+                    knowsErasures = try prepareErasures()
+                    if !knowsErasures { budget -= StoreLimits.workPerIndexedFrame }
+                    continue
+                }
                 if current < 0 {
                     guard let found = candidate, only != nil else { return .end }
                     candidate = nil
@@ -88,6 +94,14 @@ public final class SessionCursor {
         }
     }
 
+    private func prepareErasures() throws(IndexFault) -> Bool {
+        do throws(SystemError) {
+            return try snapshot.prepareErasures()
+        } catch {
+            throw .system(error)
+        }
+    }
+
     private func leaveSegment() {
         index = nil
         code = -1
@@ -98,12 +112,17 @@ public final class SessionCursor {
     /// One segment's word about the one session that is wanted; the oldest word counts.
     private func findOnly() throws(IndexFault) -> Int {
         guard let only, let index = try prepare(current) else { return StoreLimits.workPerIndexedFrame }
+        var work = 10_000
         if let found = try index.session(only) {
-            candidate = SessionEntry(
-                id: only, created: found.entry.firstReceived, sequence: found.entry.firstSequence)
+            let judged = try snapshot.isErased(found.entry, code: found.code, in: index)
+            work += judged.work
+            if !judged.isErased {
+                candidate = SessionEntry(
+                    id: only, created: found.entry.firstReceived, sequence: found.entry.firstSequence)
+            }
         }
         leaveSegment()
-        return 10_000
+        return work
     }
 
     /// Takes the next session of the current segment.
@@ -130,11 +149,14 @@ public final class SessionCursor {
             return 1_000
         }
         let entry = try index.session(code: code)
-        candidate = SessionEntry(id: entry.id, created: entry.firstReceived, sequence: entry.firstSequence)
+        let judged = try snapshot.isErased(entry, code: code, in: index)
+        if !judged.isErased {
+            candidate = SessionEntry(id: entry.id, created: entry.firstReceived, sequence: entry.firstSequence)
+        }
         resumeBelow = code
         code -= 1
         older = current - 1
-        return 1_000
+        return 1_000 + judged.work
     }
     private var resumeBelow: Int?
     private var isNew = false
@@ -149,11 +171,13 @@ public final class SessionCursor {
             return 500
         }
         guard let index = try prepare(older) else { return StoreLimits.workPerIndexedFrame }
-        if try index.session(found.id) != nil {
-            candidate = nil
-        } else {
-            older -= 1
+        if let known = try index.session(found.id) {
+            let judged = try snapshot.isErased(known.entry, code: known.code, in: index)
+            // What was erased is not known any more.
+            if judged.isErased { older -= 1 } else { candidate = nil }
+            return 5_000 + judged.work
         }
+        older -= 1
         return 5_000
     }
 }

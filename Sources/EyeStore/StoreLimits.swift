@@ -44,6 +44,8 @@ public enum StoreLimits {
     public static let dictionaryEntriesMax = 65_535
     /// Bytes of all texts of a segment's dictionary.
     public static let dictionaryBytesMax = 4 << 20
+    /// Ranges of ids in one tombstone.
+    public static let tombstoneRangesMax = 8000
     /// Copies of torn tails at one place.
     public static let tornCopiesMax = 100
     /// After the store was found full, the disk is asked again no more often than this (nanoseconds).

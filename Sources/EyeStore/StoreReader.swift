@@ -23,6 +23,8 @@ public final class StoreReader {
     let cache: BlockCache
     /// How filters look into `data`; nil: they cannot.
     let data: (any DataReading)?
+    /// What tombstones hide.
+    let erasures = ReaderErasures()
     private let limits: ReaderLimits
     private let watermark: WatermarkReader
     private let seed: UInt64
@@ -59,16 +61,19 @@ public final class StoreReader {
         mark = found
         trim()
         guard let last = bases.last else {
-            return Snapshot(reader: self, bases: [], durableBytes: 0, nextEventID: found?.nextEventID ?? 1)
+            return Snapshot(
+                reader: self, bases: [], durableBytes: 0, nextEventID: found?.nextEventID ?? 1, tombstones: 0)
         }
         guard let found, found.segment >= last else {
             // Behind, or not there: closed segments are durable all the same, of the last one nothing is known.
             let first = try segment(last).firstEventID()
-            return Snapshot(reader: self, bases: bases, durableBytes: 0, nextEventID: first)
+            return Snapshot(reader: self, bases: bases, durableBytes: 0, nextEventID: first, tombstones: nil)
         }
         // A watermark in a segment that is gone: what is left is all older, and durable.
-        let bytes = found.segment == last ? found.bytes : nil
-        return Snapshot(reader: self, bases: bases, durableBytes: bytes, nextEventID: found.nextEventID)
+        let isHere = found.segment == last
+        return Snapshot(
+            reader: self, bases: bases, durableBytes: isHere ? found.bytes : nil, nextEventID: found.nextEventID,
+            tombstones: isHere ? found.tombstones : nil)
     }
 
     private func list() throws(SystemError) {
@@ -76,6 +81,7 @@ public final class StoreReader {
         isListStale = false
         let known = Set(bases)
         for base in segments.keys where !known.contains(base) { segments[base] = nil }
+        erasures.keep(bases)
     }
 
     /// A segment was not where it should be: look again next time.
@@ -131,6 +137,8 @@ public struct Snapshot {
     let durableBytes: Int64?
     /// The id after the last durable event; nil: not known (the watermark is missing and the last segment damaged).
     let nextEventID: UInt64?
+    /// Tombstones in the last segment; nil: not known.
+    let tombstones: UInt32?
 
     /// The highest event id that may be shown; 0: none.
     public var lastEventID: UInt64 { (nextEventID ?? 1) - 1 }

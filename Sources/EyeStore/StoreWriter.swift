@@ -18,6 +18,8 @@ public final class StoreWriter: @unchecked Sendable {
     // What the commit under way has changed in memory, to be taken back if it is refused.
     private var touchedClients: [(slot: Int32, before: UInt64)] = []
     private var addedEventIDs = 0
+    /// The session that is being erased.
+    private var watch: ErasureWatch?
 
     private init(
         log: LogWriter, lock: any DiskLock, window: EventIDWindow, keeper: IndexKeeper, recovery: RecoveryReport,
@@ -82,6 +84,18 @@ public final class StoreWriter: @unchecked Sendable {
     /// Throws: final, nothing of it may be acknowledged, and no later commit will succeed. Refused: the storage is full; nothing
     /// of it was stored, and the clients marked in it are stopped until `openClient`.
     public func commit(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
+        var sequence = log.position.nextSequence
+        let outcome = try commitWithoutDuplicates(frames)
+        if let watch, outcome == .durable {
+            for frame in frames {
+                watch.note(frame, firstSequence: sequence)
+                sequence += UInt64(frame.recordCount)
+            }
+        }
+        return outcome
+    }
+
+    private func commitWithoutDuplicates(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
         var needsCare = false
         for frame in frames where !frame.marks.isEmpty || frame.hasEventIDs { needsCare = true }
         if !needsCare { return try log.append(frames) }
@@ -132,6 +146,32 @@ public final class StoreWriter: @unchecked Sendable {
     /// A slice of background work: indexes of closed segments. For a housekeeping thread; needs nothing of the appender. True: there is
     /// more to do now; false: nothing until a segment is closed.
     public func maintain() throws(SystemError) -> Bool { try keeper.step() }
+
+    // MARK: Erasure
+
+    /// Begins to note what is committed of `session`, until `unwatch`. One at a time.
+    public func watch(_ session: ID128) -> ErasureWatch {
+        let begun = ErasureWatch(session, nextEventID: log.position.nextEventID)
+        watch = begun
+        return begun
+    }
+
+    /// Ends the watch.
+    public func unwatch() { watch = nil }
+
+    /// Commits the next tombstones of `job`: at most one commit, so that ingest goes on between the parts of a large one. When it is
+    /// durable, so is the watermark: no reader of a later life can be shown what was erased.
+    public func erase(_ job: ErasureJob) throws(SystemError) -> ErasureOutcome {
+        let (frames, isLast) = job.nextFrames(now: time.nowMicroseconds())
+        let position = log.position
+        if !frames.isEmpty {
+            guard try log.append(frames[...]) == .durable else { return .refused }
+            job.committed(frames, firstSequence: position.nextSequence, nextEventID: position.nextEventID)
+        }
+        guard isLast else { return .more }
+        try log.synchronizeWatermark()
+        return .done
+    }
 
     // MARK: Duplicates
 

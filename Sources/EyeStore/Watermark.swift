@@ -21,6 +21,8 @@ struct Watermark: Equatable {
     var nextEventID: UInt64 = 1
     /// The last durable commit.
     var commit: UInt64 = 0
+    /// Tombstones in the active segment up to `bytes`, so that readers need not look for more.
+    var tombstones: UInt32 = 0
 
     func write(to pointer: UnsafeMutableRawPointer) {
         unsafe pointer.put(Watermark.magic, 0)
@@ -32,7 +34,7 @@ struct Watermark: Equatable {
         unsafe pointer.put(nextSequence, 32)
         unsafe pointer.put(nextEventID, 40)
         unsafe pointer.put(commit, 48)
-        unsafe pointer.put(UInt32(0), 56)
+        unsafe pointer.put(tombstones, 56)
         unsafe pointer.put(Checksum.crc32c(UnsafeRawBufferPointer(start: pointer, count: 60)), 60)
     }
 
@@ -42,7 +44,7 @@ struct Watermark: Equatable {
         guard unsafe slot.u32(60) == Checksum.crc32c(slot.slice(0, 60)) else { return nil }
         let mark = unsafe Watermark(
             generation: slot.u64(8), segment: slot.u64(16), bytes: slot.i64(24), nextSequence: slot.u64(32),
-            nextEventID: slot.u64(40), commit: slot.u64(48))
+            nextEventID: slot.u64(40), commit: slot.u64(48), tombstones: slot.u32(56))
         let highest = UInt64.max >> 1
         guard mark.generation < highest, mark.nextSequence < highest, mark.nextEventID < highest,
             mark.commit < highest, mark.bytes >= 0

@@ -87,6 +87,29 @@ public struct RejectReport: Equatable, Sendable {
     }
 }
 
+/// ERASE's argument (control socket): what shall be gone.
+public struct ErasureRequest: Equatable, Sendable {
+    /// One event, or all of a session.
+    public enum Subject: Equatable, Sendable {
+        case event(UInt64)
+        case session(UUID)
+    }
+
+    /// `EVENT id` or `SESSION UUID`.
+    public var subject: Subject
+    /// `DRY`: count, and erase nothing.
+    public var isDry: Bool
+    /// `NOW`: take the bytes off the disk at once, not within a day.
+    public var isNow: Bool
+
+    /// A request.
+    public init(_ subject: Subject, isDry: Bool = false, isNow: Bool = false) {
+        self.subject = subject
+        self.isDry = isDry
+        self.isNow = isNow
+    }
+}
+
 /// A command. Ranges count from the start of the line.
 public enum Command: Equatable, Sendable {
     case hello(Hello)
@@ -105,6 +128,8 @@ public enum Command: Equatable, Sendable {
     /// The token with this number was used.
     case used(tokenID: UInt32)
     case metrics
+    /// Erase an event or a session. The token is `-` for whoever may open the socket.
+    case erase(token: Range<Int>, ErasureRequest)
 
     /// Reads the argument of a command that ``WireLine/split(_:isControl:)`` has found. Faults count from the start of
     /// `line`; what is wrong with an argument as such is `bad-proto`.
@@ -134,6 +159,10 @@ public enum Command: Equatable, Sendable {
                 throw Fault(.badUUID, .sessionID, at: text.lowerBound)
             }
             return .session(token: token, uuid)
+        case .erase:
+            let token = unsafe word(argument, of: line)
+            let rest = min(token.upperBound + 1, argument.upperBound)..<argument.upperBound
+            return .erase(token: token, try unsafe ErasureRequest(parsing: rest, of: line))
         case .reject: return .reject(try unsafe RejectReport(parsing: argument, of: line))
         case .used:
             guard let id = unsafe JSON.unsigned(argument, of: line), let id = UInt32(exactly: id) else {
@@ -237,6 +266,36 @@ private struct Argument {
     func require(_ member: Member) throws(Fault) {
         guard seen & (1 << UInt32(member.rawValue)) != 0 else {
             throw Fault(.missingField, member, at: max(members.offset - 1, 0))
+        }
+    }
+}
+
+extension ErasureRequest {
+    fileprivate init(parsing range: Range<Int>, of line: UnsafeRawBufferPointer) throws(Fault) {
+        // In bounds: the range is the argument's.
+        let text = unsafe [UInt8](line[range])
+        let words = text.split(separator: 0x20)
+        guard words.count >= 2 else { throw Fault(.badProto, at: range.lowerBound) }
+        let value = range.lowerBound + words[1].startIndex..<range.lowerBound + words[1].endIndex
+        if words[0].elementsEqual("EVENT".utf8) {
+            guard let id = unsafe JSON.unsigned(value, of: line) else { throw Fault(.badProto, at: value.lowerBound) }
+            self.init(.event(id))
+        } else if words[0].elementsEqual("SESSION".utf8) {
+            guard let uuid = UUID(parsing: Array(words[1]).span) else {
+                throw Fault(.badUUID, .sessionID, at: value.lowerBound)
+            }
+            self.init(.session(uuid))
+        } else {
+            throw Fault(.badProto, at: range.lowerBound)
+        }
+        for word in words.dropFirst(2) {
+            if word.elementsEqual("DRY".utf8) {
+                isDry = true
+            } else if word.elementsEqual("NOW".utf8) {
+                isNow = true
+            } else {
+                throw Fault(.badProto, at: range.lowerBound + word.startIndex)
+            }
         }
     }
 }

@@ -20,6 +20,34 @@ public struct LineCounts: Equatable, Sendable {
     }
 }
 
+/// What an erasure came to.
+public struct ErasureCounts: Equatable, Sendable {
+    /// The receipt's number; 0: nothing was erased (there was nothing, or it was only counted).
+    public var id: UInt64 = 0
+    /// Events.
+    public var events: UInt64 = 0
+    /// The first and the last of their ids; 0: none.
+    public var firstEventID: UInt64 = 0
+    public var lastEventID: UInt64 = 0
+    /// Samples of rejected lines that named the session.
+    public var samples: UInt64 = 0
+    /// When, microseconds since 1970; 0: not at all. A session without events can be erased too: then only `id` and this are not 0.
+    public var erased: UInt64 = 0
+
+    /// Counts.
+    public init(
+        id: UInt64 = 0, events: UInt64 = 0, firstEventID: UInt64 = 0, lastEventID: UInt64 = 0, samples: UInt64 = 0,
+        erased: UInt64 = 0
+    ) {
+        self.id = id
+        self.events = events
+        self.firstEventID = firstEventID
+        self.lastEventID = lastEventID
+        self.samples = samples
+        self.erased = erased
+    }
+}
+
 /// Appenders of replies.
 public enum Reply {
     /// `+HELLO {"server":…,"proto":1,"max_line":65536,"max_datagram":65507,"last_seq":n,"now":"…Z"}`
@@ -72,6 +100,25 @@ public enum Reply {
     /// `+METRICS k`: k lines of Prometheus text follow.
     public static func appendMetrics(lineCount: Int, to out: inout [UInt8]) {
         append("+METRICS ", UInt64(lineCount), to: &out)
+    }
+
+    /// `+ERASED n id=… events=… first=… last=… samples=… at=…`: what ERASE did, or would do.
+    public static func appendErased(line: UInt64, _ counts: ErasureCounts, to out: inout [UInt8]) {
+        out.append("+ERASED ")
+        out.append(decimal: line)
+        out.append(" id=")
+        out.append(decimal: counts.id)
+        out.append(" events=")
+        out.append(decimal: counts.events)
+        out.append(" first=")
+        out.append(decimal: counts.firstEventID)
+        out.append(" last=")
+        out.append(decimal: counts.lastEventID)
+        out.append(" samples=")
+        out.append(decimal: counts.samples)
+        out.append(" at=")
+        out.append(decimal: counts.erased)
+        out.append(0x0A)
     }
 
     /// `+PONG x`.
@@ -167,6 +214,7 @@ public enum Reply {
         case .reject: "REJECT {\"code\":...,\"message\",\"data\",\"transport\",\"source\",\"token_id\"} keeps a refusal"
         case .used: "USED id notes the use of a token; no reply"
         case .metrics: "METRICS answers +METRICS k and k lines of Prometheus text"
+        case .erase: "ERASE TOKEN|- EVENT id|SESSION UUID [DRY] [NOW] erases, or counts what it would erase"
         }
     }
 

@@ -27,6 +27,8 @@ public enum ReplyLine: Equatable, Sendable {
     case stats(Range<Int>)
     /// `+HELP …`
     case help(Range<Int>)
+    /// `+ERASED n id=… events=… first=… last=… samples=… at=…`
+    case erased(line: UInt64, ErasureCounts)
     /// `+METRICS k`: that many lines follow that are no replies.
     case metrics(lineCount: UInt64)
 
@@ -74,6 +76,7 @@ public enum ReplyLine: Equatable, Sendable {
         case unsafe line.has(head, "+ACK"): return words.lastNumber().map { .ack($0) }
         case unsafe line.has(head, "+SYNC"): return words.lastNumber().map { .sync($0) }
         case unsafe line.has(head, "+METRICS"): return words.lastNumber().map { .metrics(lineCount: $0) }
+        case unsafe line.has(head, "+ERASED"): return words.erased()
         case unsafe line.has(head, "+PONG"): return .pong(words.rest)
         case unsafe line.has(head, "+STATS"): return .stats(words.rest)
         case unsafe line.has(head, "+HELP"): return .help(words.rest)
@@ -150,13 +153,28 @@ private struct Words {
         return isAtEnd ? number : nil
     }
 
+    /// The number of a word `label=number`.
+    private func number(_ word: Range<Int>, _ label: StaticString) -> UInt64? {
+        let start = word.lowerBound + label.utf8CodeUnitCount
+        guard start < word.upperBound, unsafe line.has(word.lowerBound..<start, label) else { return nil }
+        return unsafe JSON.unsigned(start..<word.upperBound, of: line)
+    }
+
+    /// `n id=… events=… first=… last=… samples=… at=…`
+    mutating func erased() -> ReplyLine? {
+        guard let line = unsafe JSON.unsigned(next(), of: line), let id = number(next(), "id="),
+            let events = number(next(), "events="), let first = number(next(), "first="),
+            let last = number(next(), "last="), let samples = number(next(), "samples="),
+            let erased = number(next(), "at="), isAtEnd
+        else { return nil }
+        return .erased(
+            line: line,
+            ErasureCounts(
+                id: id, events: events, firstEventID: first, lastEventID: last, samples: samples, erased: erased))
+    }
+
     /// `received=… accepted=… rejected=… duplicate=…`
     mutating func counts() -> LineCounts? {
-        func number(_ word: Range<Int>, _ label: StaticString) -> UInt64? {
-            let start = word.lowerBound + label.utf8CodeUnitCount
-            guard start < word.upperBound, unsafe line.has(word.lowerBound..<start, label) else { return nil }
-            return unsafe JSON.unsigned(start..<word.upperBound, of: line)
-        }
         guard let received = number(next(), "received="), let accepted = number(next(), "accepted="),
             let rejected = number(next(), "rejected="), let duplicate = number(next(), "duplicate="), isAtEnd
         else { return nil }

@@ -22,7 +22,7 @@ public enum LineKind: Equatable, Sendable {
 public enum Verb: UInt8, CaseIterable, Sendable {
     case hello, mode, ping, sync, check, stats, help, quit
     /// On the control socket only.
-    case session, reject, used, metrics
+    case session, reject, used, metrics, erase
 
     /// The verb in capitals: `HELLO`.
     public var word: StaticString {
@@ -39,6 +39,7 @@ public enum Verb: UInt8, CaseIterable, Sendable {
         case .reject: "REJECT"
         case .used: "USED"
         case .metrics: "METRICS"
+        case .erase: "ERASE"
         }
     }
 

@@ -16,6 +16,9 @@ import Testing
         let options: StoreOptions
         /// What must be there, by id: acknowledged, or shown once.
         var kept: [UInt64: TestEvent] = [:]
+        /// Ids of events whose erasure was acknowledged: gone for good. And of those whose erasure was begun: there or gone.
+        var erased: Set<UInt64> = []
+        var maybeErased: Set<UInt64> = []
         /// Data of what was handed to a commit that was not acknowledged: may be there, or not.
         var maybe: Set<String> = []
         /// For each client: lines acknowledged, and lines sent.
@@ -95,9 +98,33 @@ import Testing
                 if Int.random(in: 0..<6, using: &random) == 0 {
                     do { while try writer.maintain() {} } catch { return }
                 }
+                if Int.random(in: 0..<5, using: &random) == 0 {
+                    do { try erase(writer, reader) } catch { return }
+                }
                 if Int.random(in: 0..<6, using: &random) == 0 { try check(reader, afterStart: false) }
             }
             if Bool.random(using: &random) { do { try writer.close() } catch { return } }
+        }
+
+        /// Erases an event or a session; throws when the machine stops.
+        private mutating func erase(_ writer: StoreWriter, _ reader: StoreReader) throws {
+            let subject: ErasureSubject
+            var wanted: [UInt64]
+            if Bool.random(using: &random), let id = kept.keys.sorted().randomElement(using: &random) {
+                subject = .event(id)
+                wanted = [id]
+            } else {
+                let session = ID128(high: 3, low: UInt64.random(in: 0..<5, using: &random))
+                subject = .session(session)
+                wanted = kept.values.filter { $0.session == session }.map(\.id)
+            }
+            wanted.removeAll { erased.contains($0) }
+            maybeErased.formUnion(wanted)
+            let receipt = try ErasureTests.erase(subject, writer, reader)
+            if let receipt { #expect(receipt.events == UInt64(wanted.count), "seed \(seed)") }
+            if receipt == nil, case .event = subject { #expect(wanted.isEmpty, "seed \(seed)") }
+            erased.formUnion(wanted)
+            maybeErased.subtract(wanted)
         }
 
         private mutating func open() throws -> StoreWriter? {
@@ -122,7 +149,13 @@ import Testing
                 #expect(found[event.id] == nil, "seed \(seed): id \(event.id) twice")
                 found[event.id] = event
             }
-            for (id, event) in kept where found[id] != event {
+            for id in maybeErased {
+                // What is gone after a start stays gone, what is there was not erased.
+                if found[id] == nil { erased.insert(id) }
+            }
+            maybeErased.removeAll()
+            for id in erased where found[id] != nil { Issue.record("seed \(seed): event \(id) came back") }
+            for (id, event) in kept where found[id] != event && !erased.contains(id) {
                 Issue.record("seed \(seed): event \(id) is lost or altered: \(found[id]?.data ?? "nothing")")
             }
             for (id, event) in found where kept[id] == nil {

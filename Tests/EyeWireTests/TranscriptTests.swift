@@ -236,6 +236,14 @@ final class ModelConnection {
         case .metrics:
             speak()
             Reply.appendMetrics(lineCount: 0, to: &out)
+        case .erase(let token, _):
+            speak()
+            line += 1
+            if Array(bytes[token]) != Array("-".utf8) {
+                // No token of the transcripts may erase.
+                return Reply.appendError(line: line, fault(ofToken: Array(bytes[token])) ?? .forbidden, to: &out)
+            }
+            Reply.appendErased(line: line, ErasureCounts(), to: &out)
         }
     }
 }

@@ -1,0 +1,172 @@
+// Erasures, one after the other, on a thread of their own: looked for with a reader of its own, committed by the appender, answered to the
+// loop whose connection asked. While a session's erasure is prepared the appender watches what it commits, so that an event of that
+// session is either hidden by the tombstone or newer than it. The thread ends before the appender does.
+
+import EyeStore
+import EyeSystem
+import EyeWire
+import Synchronization
+
+/// An ERASE that was judged and waits.
+struct ErasureOrder: Sendable {
+    var place: ConnectionPlace
+    /// The line number of its answer.
+    var line: UInt64
+    var request: ErasureRequest
+    /// Who asks; 0: the operator.
+    var token: UInt32
+}
+
+/// Carries out erasures.
+final class ErasureDesk: @unchecked Sendable {
+    // @unchecked: `reader` is the thread's own, `loops` is set before it starts.
+    private let disk: any Disk
+    private let folder: String
+    private let queue: CommitQueue
+    private let log: Log
+    private let orders = Mutex<[ErasureOrder]>([])
+    private let isStopping = Atomic<Bool>(false)
+    private let wake: WakeSignal
+    private let done: WakeSignal
+    /// Kept while orders come, for what it has learnt of the store.
+    private var reader: StoreReader?
+    /// Whom to answer; set before the threads start.
+    var loops: [IngestLoop] = []
+
+    init(disk: any Disk, folder: String, queue: CommitQueue, log: Log) throws(SystemError) {
+        self.disk = disk
+        self.folder = folder
+        self.queue = queue
+        self.log = log
+        wake = try WakeSignal()
+        done = try WakeSignal()
+    }
+
+    /// Loop: gives an order. False: too many wait already.
+    func submit(_ order: ErasureOrder) -> Bool {
+        let fits = orders.withLock { orders in
+            guard orders.count < IngestLimits.erasuresWaitingMax else { return false }
+            orders.append(order)
+            return true
+        }
+        if fits { wake.signal() }
+        return fits
+    }
+
+    /// The thread's body.
+    func run() {
+        while !isStopping.load(ordering: .acquiring) {
+            guard let order = orders.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else {
+                wake.sleep(timeoutMilliseconds: IngestLimits.erasureReaderMilliseconds)
+                if orders.withLock({ $0.isEmpty }) { reader = nil }
+                continue
+            }
+            answer(order)
+        }
+        for order in orders.withLock({ $0 }) { reply(order, .failure(.draining)) }
+    }
+
+    /// Any thread: what is being looked for is given up, what is being committed is not.
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        wake.signal()
+    }
+
+    private func answer(_ order: ErasureOrder) {
+        do throws(SystemError) {
+            reply(order, try carryOut(order))
+        } catch {
+            log.error("an erasure failed; nothing of it may be relied on, ask again", ["error": "\(error)"])
+            reader = nil
+            reply(order, .failure(.io))
+        }
+    }
+
+    private func reply(_ order: ErasureOrder, _ result: Result<ErasureCounts, Reject>) {
+        var bytes: [UInt8] = []
+        switch result {
+        case .success(let counts): Reply.appendErased(line: order.line, counts, to: &bytes)
+        case .failure(let reject): Reply.appendError(line: order.line, reject, to: &bytes)
+        }
+        loops[order.place.loop].post(.erased(order.place, bytes))
+    }
+
+    // MARK: One erasure
+
+    private func carryOut(_ order: ErasureOrder) throws(SystemError) -> Result<ErasureCounts, Reject> {
+        let subject: ErasureSubject
+        var watch: ErasureWatch?
+        switch order.request.subject {
+        case .event(let id): subject = .event(id)
+        case .session(let uuid):
+            let id = ID128(high: uuid.high, low: uuid.low)
+            subject = .session(id)
+            if !order.request.isDry { watch = onAppender { writer in writer.watch(id) } }
+        }
+        defer { if watch != nil { onAppender { writer in writer.unwatch() } } }
+        let reader = reader ?? StoreReader(disk, folder: folder, limits: ErasureDesk.limits)
+        self.reader = reader
+        let search = ErasureSearch(subject, in: try reader.snapshot())
+        while try search.step() {
+            if isStopping.load(ordering: .acquiring) { return .failure(.draining) }
+        }
+        if order.request.isDry {
+            let hull = search.ids.hull
+            return .success(
+                ErasureCounts(
+                    events: search.ids.count, firstEventID: hull?.lowerBound ?? 0, lastEventID: hull?.upperBound ?? 0))
+        }
+        return commit(ErasureJob(search, watch: watch, isSession: watch != nil, token: order.token))
+    }
+
+    private static var limits: ReaderLimits {
+        var limits = ReaderLimits()
+        limits.blockBytes = 4 << 20
+        limits.openSegments = 16
+        return limits
+    }
+
+    private func commit(_ job: ErasureJob) -> Result<ErasureCounts, Reject> {
+        while true {
+            // Ingest goes on between the parts of a large one.
+            let outcome = onAppender { writer throws(SystemError) in try job.isEmpty ? nil : writer.erase(job) }
+            switch outcome {
+            case .more: continue
+            case .refused: return .failure(.storageFull)
+            case nil: return .success(ErasureCounts())
+            case .done: return .success(job.receipt.map { ErasureCounts($0) } ?? ErasureCounts())
+            }
+        }
+    }
+
+    /// Has the appender do something, and waits for it.
+    @discardableResult
+    private func onAppender<Made: Sendable>(
+        _ body: @escaping @Sendable (StoreWriter) throws(SystemError) -> Made
+    ) -> Made {
+        let box = MadeBox<Made>()
+        queue.submit { [done] writer throws(SystemError) in
+            box.set(try body(writer))
+            done.signal()
+        }
+        while true {
+            if let result = box.value { return result }
+            done.sleep(timeoutMilliseconds: 1_000)
+        }
+    }
+}
+
+/// What the appender made for another thread.
+private final class MadeBox<Made: Sendable>: Sendable {
+    private let made = Mutex<Made?>(nil)
+    var value: Made? { made.withLock { $0 } }
+    func set(_ value: Made) { made.withLock { $0 = value } }
+}
+
+extension ErasureCounts {
+    init(_ receipt: ErasureReceipt) {
+        self.init(
+            id: receipt.id, events: receipt.events, firstEventID: receipt.hull?.lowerBound ?? 0,
+            lastEventID: receipt.hull?.upperBound ?? 0, erased: UInt64(max(0, receipt.erased)))
+    }
+}

@@ -1,0 +1,77 @@
+// What an erasure is about: the ids of the events that are still there, and for a session the records by which it came to be, segment by
+// segment. By the indexes alone; no event is read. Bounded work a step, on its reader's thread.
+
+import EyeSystem
+import Glibc
+
+/// What shall be erased.
+public enum ErasureSubject: Sendable, Equatable {
+    /// One event, by its id.
+    case event(UInt64)
+    /// A session: every event that names it, and that it was opened.
+    case session(ID128)
+}
+
+/// A search under way.
+public final class ErasureSearch {
+    private let snapshot: Snapshot
+    private let cursor: EventCursor
+    private let session: ID128?
+    private var isEventsDone = false
+    /// The next segment to ask for the session's first record.
+    private var current = 0
+    /// Event ids that are there and not erased yet.
+    public var ids: IDSet { cursor.ids }
+    /// Sequences of records by which the session came to be.
+    public private(set) var sequences = IDSet()
+    /// Damaged places may hold more of it: which ids they cover.
+    public var damage: DamagedIDs { cursor.damage }
+
+    /// A search in `snapshot`.
+    public init(_ subject: ErasureSubject, in snapshot: Snapshot) {
+        self.snapshot = snapshot
+        var filter: EventFilter
+        switch subject {
+        case .event(let id):
+            filter = .id(id)
+            session = nil
+        case .session(let id):
+            filter = EventFilter()
+            filter.sessions = [id]
+            session = id
+        }
+        filter.newestFirst = false
+        cursor = snapshot.cursor(filter)
+    }
+
+    /// Does a little. False: it is over.
+    public func step() throws(SystemError) -> Bool {
+        if !isEventsDone {
+            isEventsDone = try cursor.idStep() == .end
+            return !(isEventsDone && session == nil)
+        }
+        guard let session, current < snapshot.bases.count else { return false }
+        let base = snapshot.bases[current]
+        do throws(SystemError) {
+            guard let index = try snapshot.prepare(current) else { return true }
+            do throws(IndexFault) {
+                if let found = try index.session(session) {
+                    let judged = try snapshot.isErased(found.entry, code: found.code, in: index)
+                    if !judged.isErased { sequences.insert(found.entry.firstSequence) }
+                }
+                current += 1
+            } catch {
+                switch error {
+                case .damaged: snapshot.reader.segment(base).distrustIndex()
+                case .system(let error): throw error
+                }
+            }
+            if current % 16 == 0 { snapshot.reader.trim() }
+        } catch {
+            guard error.errno == ENOENT else { throw error }
+            snapshot.reader.noteMissing(base)
+            current += 1
+        }
+        return true
+    }
+}
