@@ -86,7 +86,8 @@ public final class IngestService {
             let metrics = MetricsSource()
             let context = LoopContext(
                 options: options, queue: queue, appender: appender, accounts: accounts, samples: samples,
-                erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time, log: log,
+                erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time,
+                log: log,
                 metrics: { metrics.text() })
             let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
             housekeeping = try Housekeeping(

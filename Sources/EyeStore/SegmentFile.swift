@@ -47,7 +47,8 @@ struct SegmentHeader {
         let highest = UInt64.max >> 1
         let header = unsafe SegmentHeader(
             base: bytes.u64(8), firstEventID: bytes.u64(16), created: bytes.i64(24), salt: bytes.u32(32),
-            tombstonesBefore: bytes.u32(36), commit: bytes.u64(40), firstKeptEventID: bytes.u64(48), crc: crc, version: Int(bytes.u16(4)))
+            tombstonesBefore: bytes.u32(36), commit: bytes.u64(40), firstKeptEventID: bytes.u64(48), crc: crc,
+            version: Int(bytes.u16(4)))
         return header.base < highest && header.firstEventID < highest && header.commit < highest
             && header.firstKeptEventID < highest ? header : nil
     }

@@ -9,7 +9,8 @@ import Testing
 
     /// Erases as the service does it; nil: there was nothing. `between`: commits that come while it is prepared.
     static func erase(
-        _ subject: ErasureSubject, _ writer: StoreWriter, _ reader: StoreReader, between: () throws -> Void = {}
+        _ subject: ErasureSubject, _ writer: StoreWriter, _ reader: StoreReader,
+        framesMax: Int = StoreLimits.commitFramesMax, between: () throws -> Void = {}
     ) throws -> ErasureReceipt? {
         var watch: ErasureWatch?
         if case .session(let id) = subject { watch = writer.watch(id) }
@@ -17,7 +18,7 @@ import Testing
         let search = ErasureSearch(subject, in: try reader.snapshot())
         while try search.step() {}
         try between()
-        let job = ErasureJob(search, watch: watch, isSession: watch != nil, token: 9)
+        let job = ErasureJob(search, watch: watch, isSession: watch != nil, token: 9, framesMax: framesMax)
         if job.isEmpty { return nil }
         while true {
             switch try writer.erase(job) {
@@ -150,7 +151,9 @@ import Testing
         for _ in 0..<3 {
             let writer = try StoreWriter.open(RealDisk(), folder: copy.path, options: history.options, time: TestTime())
             #expect(writer.recovery.isClean)
-            #expect(try StoreReader(RealDisk(), folder: copy.path).snapshot().all().events.map(\.id) == left.reversed().map(\.id))
+            #expect(
+                try StoreReader(RealDisk(), folder: copy.path).snapshot().all().events.map(\.id)
+                    == left.reversed().map(\.id))
             if Bool.random(using: &history.random) { while try writer.maintain() {} }
             let frame = Frame()
             var event = TestEvent()
@@ -225,8 +228,7 @@ import Testing
         let folder = TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
-        let rangesMax = (StoreLimits.commitFramesMax - 1) * StoreLimits.tombstoneRangesMax
-        let events = 2 * rangesMax + 7
+        let events = 2 * StoreLimits.tombstoneRangesMax + 7
         var event = TestEvent()
         event.data = "{}"
         var sent = 0
@@ -244,7 +246,7 @@ import Testing
             #expect(try writer.commit(frames) == .durable)
         }
         let before = writer.lastCommit
-        let receipt = try Self.erase(.session(Self.session(0)), writer, reader)
+        let receipt = try Self.erase(.session(Self.session(0)), writer, reader, framesMax: 2)
         #expect(receipt?.events == UInt64(events))
         #expect(writer.lastCommit == before + 3)
         var filter = EventFilter()

@@ -48,6 +48,7 @@ public final class ErasureJob: @unchecked Sendable {
     private let watch: ErasureWatch?
     private let isSession: Bool
     private let token: UInt32
+    private let framesMax: Int
     /// What was committed so far; nil: nothing.
     public internal(set) var receipt: ErasureReceipt?
     /// Ids up to this one have their tombstones.
@@ -56,7 +57,12 @@ public final class ErasureJob: @unchecked Sendable {
     /// - Parameters:
     ///   - found: what a search found in a snapshot that was taken after `watch` began.
     ///   - token: who erases; 0: the operator.
-    public init(_ found: ErasureSearch, watch: ErasureWatch?, isSession: Bool, token: UInt32) {
+    ///   - framesMax: frames of one commit, two or more.
+    public init(
+        _ found: ErasureSearch, watch: ErasureWatch?, isSession: Bool, token: UInt32,
+        framesMax: Int = StoreLimits.commitFramesMax
+    ) {
+        self.framesMax = framesMax
         ids = found.ids
         sequences = found.sequences
         self.watch = watch
@@ -88,7 +94,7 @@ public final class ErasureJob: @unchecked Sendable {
             isFirst = false
         }
         // One frame is kept for the sequences; there are as many as segments with records of the session, mostly.
-        let rangesMax = (StoreLimits.commitFramesMax - 1) * StoreLimits.tombstoneRangesMax
+        let rangesMax = (framesMax - 1) * StoreLimits.tombstoneRangesMax
         var part: [ClosedRange<UInt64>] = []
         var isLast = true
         ids.forEachRange { range in

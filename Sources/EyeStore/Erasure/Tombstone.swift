@@ -43,9 +43,10 @@ public struct ErasureReceipt: Sendable, Equatable {
     mutating func add(_ more: ErasureReceipt) {
         events += more.events
         guard let other = more.hull else { return }
-        hull = hull.map {
-            min($0.lowerBound, other.lowerBound)...max($0.upperBound, other.upperBound)
-        } ?? other
+        hull =
+            hull.map {
+                min($0.lowerBound, other.lowerBound)...max($0.upperBound, other.upperBound)
+            } ?? other
     }
 }
 
