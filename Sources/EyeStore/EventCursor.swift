@@ -101,7 +101,7 @@ public final class EventCursor {
         isGathering = true
         return try work { () throws(IndexFault) in
             while let found = run.next(newestFirst: filter.newestFirst) {
-                if filter.passes(found.record) { ids.insert(found.id) }
+                if filter.passes(found.record, snapshot.reader.data) { ids.insert(found.id) }
             }
             return nil
         }

@@ -69,7 +69,8 @@ final class SegmentPlan {
             || (names?.mayBeOther ?? false)
         // What is erased must be looked for row by row.
         let isPlain =
-            erased == nil && sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty && !needsRecords
+            self.erased == nil && sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
+            && !needsRecords
             && isWhole
         switch (categories, names) {
         case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
