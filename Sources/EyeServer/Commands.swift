@@ -168,8 +168,8 @@ extension IngestLoop {
             asker = entry.id
         }
         let order = ErasureOrder(place: place(of: connection), line: number, request: request, token: asker)
-        guard drainingSince == nil, context.erasures.submit(order) else {
-            unsafe answerError(connection, line: number, Fault(drainingSince == nil ? .overloaded : .draining), line)
+        if let reject = context.erasures.submit(order) {
+            unsafe answerError(connection, line: number, Fault(reject), line)
             return
         }
         connection.phase = .waitingForErasure

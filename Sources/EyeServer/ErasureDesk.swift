@@ -24,7 +24,12 @@ final class ErasureDesk: @unchecked Sendable {
     private let folder: String
     private let queue: CommitQueue
     private let log: Log
-    private let orders = Mutex<[ErasureOrder]>([])
+    private struct Waiting {
+        var orders: [ErasureOrder] = []
+        /// The thread takes no more.
+        var isClosed = false
+    }
+    private let waiting = Mutex(Waiting())
     private let isStopping = Atomic<Bool>(false)
     private let wake: WakeSignal
     private let done: WakeSignal
@@ -42,28 +47,33 @@ final class ErasureDesk: @unchecked Sendable {
         done = try WakeSignal()
     }
 
-    /// Loop: gives an order. False: too many wait already.
-    func submit(_ order: ErasureOrder) -> Bool {
-        let fits = orders.withLock { orders in
-            guard orders.count < IngestLimits.erasuresWaitingMax else { return false }
-            orders.append(order)
-            return true
+    /// Loop: gives an order; nil, or why it is not taken.
+    func submit(_ order: ErasureOrder) -> Reject? {
+        let reject = waiting.withLock { waiting -> Reject? in
+            if waiting.isClosed { return .draining }
+            guard waiting.orders.count < IngestLimits.erasuresWaitingMax else { return .overloaded }
+            waiting.orders.append(order)
+            return nil
         }
-        if fits { wake.signal() }
-        return fits
+        if reject == nil { wake.signal() }
+        return reject
     }
 
     /// The thread's body.
     func run() {
         while !isStopping.load(ordering: .acquiring) {
-            guard let order = orders.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else {
+            guard let order = waiting.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) else {
                 wake.sleep(timeoutMilliseconds: IngestLimits.erasureReaderMilliseconds)
-                if orders.withLock({ $0.isEmpty }) { reader = nil }
+                if waiting.withLock({ $0.orders.isEmpty }) { reader = nil }
                 continue
             }
             answer(order)
         }
-        for order in orders.withLock({ $0 }) { reply(order, .failure(.draining)) }
+        let left = waiting.withLock { waiting in
+            waiting.isClosed = true
+            return waiting.orders
+        }
+        for order in left { reply(order, .failure(.draining)) }
     }
 
     /// Any thread: what is being looked for is given up, what is being committed is not.
