@@ -217,7 +217,10 @@ public final class EventCursor {
         }
         budget -= 5_000
         try noteGaps(index)
-        guard let made = try SegmentPlan(index, filter, low: low, high: high, erased: snapshot.erased) else {
+        guard
+            let made = try SegmentPlan(
+                index, filter, low: low, high: high, erased: snapshot.erased, reading: snapshot.reader.data)
+        else {
             if index is IndexBuilder { snapshot.reader.trim() }
             return nextSegment()
         }

@@ -16,8 +16,11 @@ final class SegmentPlan {
     private let timestamps: [Int64]
     private let otherTimestamps: [Int64]
     private let timestampRange: ClosedRange<Int64>?
-    /// Whether matches must be looked at in the log before they count.
-    let needsRecords: Bool
+    /// Conditions on `data`, where leaves can tell.
+    private let data: DataPlan?
+    private let alwaysNeedsRecords: Bool
+    /// Whether the rows that `select` gave last must be looked at as events before they count.
+    var needsRecords: Bool { alwaysNeedsRecords || data?.needsRecords ?? false }
     /// The number of matches, if the dictionary alone tells.
     let knownCount: UInt64?
     /// What is erased; nil: nothing of this segment.
@@ -26,7 +29,8 @@ final class SegmentPlan {
 
     /// Nil: nothing in this segment matches.
     init?(
-        _ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64, erased: IDSet
+        _ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64, erased: IDSet,
+        reading: (any DataReading)?
     ) throws(IndexFault) {
         self.index = index
         let (first, next) = (index.firstEventID, index.nextEventID)
@@ -64,14 +68,18 @@ final class SegmentPlan {
         timestampRange = hasTimestamps && oldest <= newest ? oldest...newest : nil
         timestamps = filter.timestamps
         otherTimestamps = filter.otherTimestamps
-        needsRecords =
-            filter.receivedRange != nil || !filter.data.isEmpty || (categories?.mayBeOther ?? false)
+        if !filter.data.isEmpty, let reading, let sealed = index as? SealedFile {
+            data = try DataPlan(sealed, filter.data, reading)
+        } else {
+            data = nil
+        }
+        alwaysNeedsRecords =
+            filter.receivedRange != nil || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
             || (names?.mayBeOther ?? false)
         // What is erased must be looked for row by row.
         let isPlain =
             self.erased == nil && sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
-            && !needsRecords
-            && isWhole
+            && !alwaysNeedsRecords && filter.data.isEmpty && isWhole
         switch (categories, names) {
         case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
         case (_, nil): knownCount = isPlain ? categoryCount : nil
@@ -131,6 +139,7 @@ final class SegmentPlan {
             let zone = try index.zone(group)
             if zone.newest < range.lowerBound || zone.oldest > range.upperBound { return 200 }
         }
+        if let data, try data.rulesOut(group) { return 1_000 }
         var work = 1_000 + (to - from)
         rows.append(contentsOf: UInt32(from)..<UInt32(to))
         if sessions != nil || !otherSessions.isEmpty {
@@ -175,6 +184,7 @@ final class SegmentPlan {
             let ids = try id(ofRow: Int(first))...id(ofRow: Int(last))
             if erased.intersects(ids) { work += try drop(erased, from: &rows) }
         }
+        if let data, !rows.isEmpty { work += try data.keep(group, &rows) }
         return work
     }
 

@@ -9,7 +9,7 @@ import Testing
 @testable import EyeStore
 
 /// Random events and questions about them.
-private struct QueryDice {
+struct QueryDice {
     var random: SeededGenerator
     static let categories = ["page", "page interaction", "Page", "", "p\u{301}age", "é", "e\u{301}", "=1+1", "\u{1}x"]
     static let keys = ["a", "b", "c", "a.b", "b.c", "é", "e\u{301}", "x y", "n__x", "", "deep"]

@@ -42,6 +42,14 @@ final class LeafColumn {
         rows.append(number: UInt16(truncatingIfNeeded: place))
     }
 
+    /// Looks for escapes in the values that are held: before they are written in any way.
+    func noteEscapes() {
+        let held = unsafe texts.view
+        guard !hasEscapes, let start = held.baseAddress, held.count > 0 else { return }
+        // In bounds: memchr(3) is given the buffer with its own size.
+        hasEscapes = unsafe memchr(start, Int32(UInt8(ascii: "\\")), held.count) != nil
+    }
+
     /// Ready for the next group.
     func clear() {
         texts.shrink(to: 1 << 16)

@@ -56,6 +56,7 @@ final class LeafEncoder {
     /// Appends the chunk of `column`, in a group of `rows` rows, to `out`.
     func encode(_ column: LeafColumn, rows: Int, to out: GrowingBytes) throws(SystemError) {
         let kindOffset = out.count
+        column.noteEscapes()
         out.append(number: UInt8(0))
         LeafEncoder.appendPresence(column.rows, of: rows, to: out)
         func end(_ kind: LeafKind) { out.set(kind.rawValue, kindOffset) }
@@ -192,6 +193,7 @@ final class LeafEncoder {
 
     /// Writes the values that `column` holds as pages of text.
     func writePages(_ column: LeafColumn) throws(SystemError) {
+        column.noteEscapes()
         let held = column.heldCount
         var first = 0
         var at = 0
