@@ -8,6 +8,8 @@ struct Call {
     var route: Route
     /// The number in the path.
     var id: UInt64?
+    /// The session in the path.
+    var session: ID128?
     var parameters: QueryParameters
     var peer: Peer
     /// Nil on routes for everybody.

@@ -25,6 +25,22 @@ enum ChannelLine {
         return line
     }
 
+    /// `ERASE TOKEN EVENT id` or `ERASE TOKEN SESSION UUID`
+    static func erase(token: [UInt8], _ request: ErasureRequest) -> [UInt8] {
+        var line = Array("ERASE ".utf8)
+        line.append(contentsOf: token)
+        switch request.subject {
+        case .event(let id): line.append(text: " EVENT \(id)")
+        case .session(let id):
+            line.append(text: " SESSION ")
+            id.append(to: &line)
+        }
+        if request.isDry { line.append(text: " DRY") }
+        if request.isNow { line.append(text: " NOW") }
+        line.append(.lineFeed)
+        return line
+    }
+
     /// `USED id`
     static func used(token id: UInt32) -> [UInt8] { Array("USED \(id)\n".utf8) }
 

@@ -40,6 +40,7 @@ final class ControlChannel: LoopSource {
     }
 
     private let path: String
+    private let patienceMilliseconds: UInt64
     private unowned let loop: HTTPLoop
     private let time: any TimeSource
     private var token: UInt64 = 0
@@ -58,8 +59,13 @@ final class ControlChannel: LoopSource {
     private var waitingForRoom: [any VerdictTaker] = []
     private let room = ReadRoom()
 
-    init(path: String, loop: HTTPLoop, time: any TimeSource) {
+    /// `patienceMilliseconds`: how long a line may wait for its verdict.
+    init(
+        path: String, loop: HTTPLoop, time: any TimeSource,
+        patienceMilliseconds: UInt64 = HTTPLimits.verdictMilliseconds
+    ) {
         self.path = path
+        self.patienceMilliseconds = patienceMilliseconds
         self.loop = loop
         self.time = time
         token = loop.add(self)
@@ -160,7 +166,7 @@ final class ControlChannel: LoopSource {
     func tick(now: UInt64) {
         guard oldest < waiting.count else { return }
         let since = waiting[oldest].since
-        if now > since && (now - since) / 1_000_000 >= HTTPLimits.verdictMilliseconds { close() }
+        if now > since && (now - since) / 1_000_000 >= patienceMilliseconds { close() }
     }
 
     private func flush() {

@@ -8,16 +8,19 @@ import EyeWire
 /// What the writing endpoints share.
 final class WriteDesk {
     let channel: ControlChannel
+    /// A connection of its own: an erasure may take longer than an event may wait.
+    let erasures: ControlChannel
     let rejects: RejectReporter
     let time: any TimeSource
     let futureMicroseconds: Int64
     let store: EventSource
 
     init(
-        channel: ControlChannel, rejects: RejectReporter, store: EventSource, time: any TimeSource,
-        futureMicroseconds: Int64
+        channel: ControlChannel, erasures: ControlChannel, rejects: RejectReporter, store: EventSource,
+        time: any TimeSource, futureMicroseconds: Int64
     ) {
         self.channel = channel
+        self.erasures = erasures
         self.rejects = rejects
         self.store = store
         self.time = time

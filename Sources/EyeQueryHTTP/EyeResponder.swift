@@ -33,10 +33,11 @@ final class EyeResponder: Responder {
     func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange {
         let path = head.bytes[head.path]
         if path.elementsEqual("*".utf8) { return ImmediateExchange(EyeResponder.options("GET, HEAD, POST, OPTIONS")) }
-        guard let (route, id) = Route.find(path) else {
+        guard let found = Route.find(path) else {
             metrics.count(nil)
             return refuse(Problem.notFound)
         }
+        let route = found.route
         metrics.count(route)
         if head.method == .options { return ImmediateExchange(EyeResponder.options(route.allow)) }
         guard let access = route.methods.first(where: { $0.method == head.method })?.access else {
@@ -64,8 +65,8 @@ final class EyeResponder: Responder {
                 try QueryParameters(parsing: head.bytes[range])
             }
             let call = Call(
-                head: head, route: route, id: id, parameters: parameters ?? QueryParameters(), peer: peer,
-                caller: caller, budget: budget, wake: wake)
+                head: head, route: route, id: found.id, session: found.session,
+                parameters: parameters ?? QueryParameters(), peer: peer, caller: caller, budget: budget, wake: wake)
             return endpoint(call)
         } catch {
             let detail =
@@ -103,6 +104,9 @@ final class EyeResponder: Responder {
     /// The endpoint for a call that passed everything above.
     private func endpoint(_ call: Call) -> any Exchange {
         let isRead = call.head.method == .get || call.head.method == .head
+        if call.head.method == .delete {
+            return list { () throws(ProblemError) in try ErasureExchange(call, self.writes) }
+        }
         switch call.route {
         // Supervisors and people may add whatever they like to these.
         case .index: return ImmediateExchange(StatusEndpoints.index())
@@ -114,7 +118,7 @@ final class EyeResponder: Responder {
         case .sessions where isRead:
             return list { () throws(ProblemError) in try SessionList.exchange(call, self.store) }
         case .errors: return list { () throws(ProblemError) in try ErrorList.exchange(call, self.store) }
-        case .login, .sessions, .events, .eventDetail, .errorDetail: break
+        case .login, .sessions, .sessionDetail, .events, .eventDetail, .errorDetail: break
         }
         if let unknown = call.parameters.firstUnknown([]) {
             return refuse(Problem.unknownParameter(unknown, known: []))

@@ -109,6 +109,8 @@ public enum HTTPLimits {
     public static let rejectSampleBytesMax = 4096
     /// How long a write may wait for the ingest side's verdict before it is 503.
     public static let verdictMilliseconds: UInt64 = 30_000
+    /// How long an erasure may wait for its verdict before it is 503. It goes on; asked for again, it is found done.
+    public static let erasureMilliseconds: UInt64 = 300_000
     /// `Retry-After` of 503 answers.
     public static let retryAfterSeconds = 1
     /// Metrics text taken from the ingest side.

@@ -77,13 +77,15 @@ public final class HTTPService: Sendable {
         _ loop: HTTPLoop, _ file: AccountFile, _ hasher: PasswordHasher, _ options: HTTPOptions, _ disk: any Disk,
         _ time: any TimeSource, _ log: Log
     ) {
-        let channel = ControlChannel(
-            path: "\(options.folder)/\(HTTPOptions.controlSocketName)", loop: loop, time: time)
+        let path = "\(options.folder)/\(HTTPOptions.controlSocketName)"
+        let channel = ControlChannel(path: path, loop: loop, time: time)
+        let erasures = ControlChannel(
+            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.erasureMilliseconds)
         let accounts = AccountWatch(file, channel: channel, time: time, log: log)
         let logins = LoginDesk(hasher, accounts: accounts, time: time, log: log)
         let store = EventSource(disk, folder: options.folder, limits: options.reader)
         let writes = WriteDesk(
-            channel: channel, rejects: RejectReporter(channel, time: time), store: store, time: time,
+            channel: channel, erasures: erasures, rejects: RejectReporter(channel, time: time), store: store, time: time,
             futureMicroseconds: options.futureMicroseconds)
         let responder = EyeResponder(
             loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, store: store,
@@ -95,6 +97,7 @@ public final class HTTPService: Sendable {
             log.error("the HTTP service has ended", ["cause": error.description])
         }
         channel.close()
+        erasures.close()
         loop.onWake = nil
     }
 }

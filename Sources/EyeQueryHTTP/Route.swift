@@ -2,12 +2,14 @@
 // its final slash. Pure; called by EyeResponder for every request, by tests and by whoever documents the routes.
 
 import EyeStore
+import EyeWire
 
 /// A resource of the service.
 public enum Route: String, CaseIterable, Sendable {
     case index = "/"
     case login = "/api-token-auth/"
     case sessions = "/sessions/"
+    case sessionDetail = "/sessions/{session_id}/"
     case events = "/events/"
     case eventDetail = "/event_detail/{id}"
     case errors = "/errors/"
@@ -28,7 +30,10 @@ public enum Route: String, CaseIterable, Sendable {
         case .index, .healthy, .ready, .metrics: [(.get, .everybody), (.head, .everybody)]
         case .login: [(.post, .everybody)]
         case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
-        case .eventDetail, .errors, .errorDetail: [(.get, .scope(.read)), (.head, .scope(.read))]
+        case .eventDetail:
+            [(.get, .scope(.read)), (.head, .scope(.read)), (.delete, .scope(.admin))]
+        case .sessionDetail: [(.delete, .scope(.admin))]
+        case .errors, .errorDetail: [(.get, .scope(.read)), (.head, .scope(.read))]
         }
     }
 
@@ -41,6 +46,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .index: "index"
         case .login: "login"
         case .sessions: "sessions"
+        case .sessionDetail: "session_detail"
         case .events: "events"
         case .eventDetail: "event_detail"
         case .errors: "errors"
@@ -51,10 +57,25 @@ public enum Route: String, CaseIterable, Sendable {
         }
     }
 
-    /// The resource at a path as it was sent, and the number in it. Segments are split before they are decoded, so that an
+    /// A resource that a path names.
+    public struct Found: Equatable {
+        public var route: Route
+        /// The number in the path.
+        public var id: UInt64?
+        /// The session in the path.
+        public var session: ID128?
+
+        init(_ route: Route, id: UInt64? = nil, session: ID128? = nil) {
+            self.route = route
+            self.id = id
+            self.session = session
+        }
+    }
+
+    /// The resource at a path as it was sent, and what is in it. Segments are split before they are decoded, so that an
     /// encoded slash stays data; `.` and `..` are names like any other.
-    public static func find(_ path: ArraySlice<UInt8>) -> (route: Route, id: UInt64?)? {
-        if path.isEmpty { return (.index, nil) }
+    public static func find(_ path: ArraySlice<UInt8>) -> Found? {
+        if path.isEmpty { return Found(.index) }
         guard path.first == .slash else { return nil }
         var segments = path.dropFirst().split(separator: .slash, omittingEmptySubsequences: false)
         if segments.last?.isEmpty ?? false { segments.removeLast() }
@@ -64,26 +85,32 @@ public enum Route: String, CaseIterable, Sendable {
             names.append(String(decoding: name, as: UTF8.self))
         }
         switch names.count {
-        case 0: return (.index, nil)
+        case 0: return Found(.index)
         case 1:
             switch names[0] {
-            case "api-token-auth": return (.login, nil)
-            case "sessions": return (.sessions, nil)
-            case "events": return (.events, nil)
-            case "errors": return (.errors, nil)
-            case "metrics": return (.metrics, nil)
+            case "api-token-auth": return Found(.login)
+            case "sessions": return Found(.sessions)
+            case "events": return Found(.events)
+            case "errors": return Found(.errors)
+            case "metrics": return Found(.metrics)
             default: return nil
             }
         case 2:
             switch (names[0], names[1]) {
-            case ("-", "healthy"): return (.healthy, nil)
-            case ("-", "ready"): return (.ready, nil)
-            case ("event_detail", let text): return number(text).map { (.eventDetail, $0) }
-            case ("errors", let text): return number(text).map { (.errorDetail, $0) }
+            case ("-", "healthy"): return Found(.healthy)
+            case ("-", "ready"): return Found(.ready)
+            case ("event_detail", let text): return number(text).map { Found(.eventDetail, id: $0) }
+            case ("errors", let text): return number(text).map { Found(.errorDetail, id: $0) }
+            case ("sessions", let text): return session(text).map { Found(.sessionDetail, session: $0) }
             default: return nil
             }
         default: return nil
         }
+    }
+
+    private static func session(_ text: String) -> ID128? {
+        let bytes = Array(text.utf8)
+        return UUID(parsing: bytes.span).map { ID128(high: $0.high, low: $0.low) }
     }
 
     /// Decimal digits only, no sign, in range.

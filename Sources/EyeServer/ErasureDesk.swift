@@ -23,6 +23,8 @@ final class ErasureDesk: @unchecked Sendable {
     private let disk: any Disk
     private let folder: String
     private let queue: CommitQueue
+    private let housekeeping: Housekeeping
+    private let time: any TimeSource
     private let log: Log
     private struct Waiting {
         var orders: [ErasureOrder] = []
@@ -38,10 +40,14 @@ final class ErasureDesk: @unchecked Sendable {
     /// Whom to answer; set before the threads start.
     var loops: [IngestLoop] = []
 
-    init(disk: any Disk, folder: String, queue: CommitQueue, log: Log) throws(SystemError) {
+    init(
+        disk: any Disk, folder: String, queue: CommitQueue, housekeeping: Housekeeping, time: any TimeSource, log: Log
+    ) throws(SystemError) {
         self.disk = disk
         self.folder = folder
         self.queue = queue
+        self.housekeeping = housekeeping
+        self.time = time
         self.log = log
         wake = try WakeSignal()
         done = try WakeSignal()
@@ -104,29 +110,53 @@ final class ErasureDesk: @unchecked Sendable {
     // MARK: One erasure
 
     private func carryOut(_ order: ErasureOrder) throws(SystemError) -> Result<ErasureCounts, Reject> {
-        let subject: ErasureSubject
-        var watch: ErasureWatch?
         switch order.request.subject {
-        case .event(let id): subject = .event(id)
+        case .event(let id):
+            let search = try search(.event(id))
+            guard let search else { return .failure(.draining) }
+            if order.request.isDry { return .success(counts(search)) }
+            return commit(ErasureJob(search, watch: nil, isSession: false, token: order.token))
         case .session(let uuid):
-            let id = ID128(high: uuid.high, low: uuid.low)
-            subject = .session(id)
-            if !order.request.isDry { watch = onAppender { writer in writer.watch(id) } }
+            let session = ID128(high: uuid.high, low: uuid.low)
+            let needle = SessionNeedle(session)
+            if order.request.isDry {
+                guard let search = try search(.session(session)) else { return .failure(.draining) }
+                var counts = counts(search)
+                counts.samples = UInt64(try RejectedReader(disk, folder: folder).count(needle))
+                if counts.samples > 0 { counts.erased = now }
+                return .success(counts)
+            }
+            let watch = onAppender { writer in writer.watch(session) }
+            defer { onAppender { writer in writer.unwatch() } }
+            guard let search = try search(.session(session)) else { return .failure(.draining) }
+            let job = ErasureJob(search, watch: watch, isSession: true, token: order.token)
+            guard case .success(var counts) = commit(job) else { return .failure(.storageFull) }
+            // Asked for again, what is left is found again.
+            guard let samples = housekeeping.eraseSamples(needle) else { return .failure(.storageFull) }
+            counts.samples = UInt64(samples)
+            if samples > 0 && counts.erased == 0 { counts.erased = now }
+            return .success(counts)
         }
-        defer { if watch != nil { onAppender { writer in writer.unwatch() } } }
+    }
+
+    private var now: UInt64 { UInt64(max(0, time.nowMicroseconds())) }
+
+    /// Looks for it; nil: the service stops.
+    private func search(_ subject: ErasureSubject) throws(SystemError) -> ErasureSearch? {
         let reader = reader ?? StoreReader(disk, folder: folder, limits: ErasureDesk.limits)
         self.reader = reader
         let search = ErasureSearch(subject, in: try reader.snapshot())
         while try search.step() {
-            if isStopping.load(ordering: .acquiring) { return .failure(.draining) }
+            if isStopping.load(ordering: .acquiring) { return nil }
         }
-        if order.request.isDry {
-            let hull = search.ids.hull
-            return .success(
-                ErasureCounts(
-                    events: search.ids.count, firstEventID: hull?.lowerBound ?? 0, lastEventID: hull?.upperBound ?? 0))
-        }
-        return commit(ErasureJob(search, watch: watch, isSession: watch != nil, token: order.token))
+        return search
+    }
+
+    private func counts(_ search: ErasureSearch) -> ErasureCounts {
+        let hull = search.ids.hull
+        return ErasureCounts(
+            events: search.ids.count, firstEventID: hull?.lowerBound ?? 0, lastEventID: hull?.upperBound ?? 0,
+            erased: search.isEmpty ? 0 : now)
     }
 
     private static var limits: ReaderLimits {

@@ -21,6 +21,15 @@ final class Housekeeping: @unchecked Sendable {
     private let frame = Frame()
     private let evicted = Atomic<UInt64>(0)
     private var hasWarnedOfSamples = false
+    /// A session whose samples another thread wants emptied, and what became of it.
+    private let emptying = Mutex<Emptying?>(nil)
+    private let emptied: WakeSignal
+
+    private enum Emptying: Sendable {
+        case wanted(SessionNeedle)
+        /// Nil: it failed, or there was no room.
+        case done(Int?)
+    }
 
     private static let tokenUseMilliseconds: UInt64 = 10_000
     private static let indexLookMilliseconds: Int32 = 500
@@ -39,6 +48,7 @@ final class Housekeeping: @unchecked Sendable {
         self.time = time
         self.log = log
         indexWake = try WakeSignal()
+        emptied = try WakeSignal()
         uses = TokenUse.read(disk, folder: options.folder)
     }
 
@@ -51,6 +61,7 @@ final class Housekeeping: @unchecked Sendable {
         while !isStopping.load(ordering: .acquiring) {
             samples.wake.sleep(timeoutMilliseconds: Int32(IngestLimits.accountsLookMilliseconds))
             keepSamples()
+            emptySamples()
             accounts.look()
             if milliseconds() >= nextUse {
                 flushUse()
@@ -108,6 +119,33 @@ final class Housekeeping: @unchecked Sendable {
                 return
             }
         }
+    }
+
+    /// Any one thread, before `stop`: empties the samples that name a session, those that wait to be written too. Nil: it failed.
+    func eraseSamples(_ session: SessionNeedle) -> Int? {
+        emptying.withLock { $0 = .wanted(session) }
+        samples.wake.signal()
+        while true {
+            let done = emptying.withLock { emptying -> Int?? in
+                guard case .done(let count)? = emptying else { return nil }
+                emptying = nil
+                return .some(count)
+            }
+            if let done { return done }
+            emptied.sleep(timeoutMilliseconds: 1_000)
+        }
+    }
+
+    private func emptySamples() {
+        guard case .wanted(let session)? = emptying.withLock({ $0 }) else { return }
+        var count: Int?
+        do throws(SystemError) {
+            count = try rejected.erase(session)
+        } catch {
+            log.error("samples of refused lines cannot be erased", ["error": "\(error)"])
+        }
+        emptying.withLock { $0 = .done(count) }
+        emptied.signal()
     }
 
     private func flushUse() {

@@ -80,19 +80,20 @@ public final class IngestService {
             queue = try CommitQueue(loopWakes: wakes)
             appender = Appender(writer: writer, queue: queue, time: time, log: log, fatal: fatal)
             let samples = try SampleQueue()
-            erasures = try ErasureDesk(disk: disk, folder: options.folder, queue: queue, log: log)
             let tokenUse = TokenUseNotes()
             let admission = Admission()
             let metrics = MetricsSource()
+            let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
+            housekeeping = try Housekeeping(
+                disk: disk, options: options, writer: writer, accounts: accounts,
+                samples: samples, tokenUse: tokenUse, rejected: rejected, time: time, log: log)
+            erasures = try ErasureDesk(
+                disk: disk, folder: options.folder, queue: queue, housekeeping: housekeeping, time: time, log: log)
             let context = LoopContext(
                 options: options, queue: queue, appender: appender, accounts: accounts, samples: samples,
                 erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time,
                 log: log,
                 metrics: { metrics.text() })
-            let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
-            housekeeping = try Housekeeping(
-                disk: disk, options: options, writer: writer, accounts: accounts,
-                samples: samples, tokenUse: tokenUse, rejected: rejected, time: time, log: log)
             udpAddress = try IngestService.tryDatagrams(options)
             var made: [IngestLoop] = []
             for (index, wake) in wakes.enumerated() {

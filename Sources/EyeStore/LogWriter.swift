@@ -226,6 +226,18 @@ final class LogWriter {
 
     // MARK: Segments
 
+    /// Closes the active segment, unless it is empty. False: the storage is full.
+    func closeSegment() throws(SystemError) -> Bool {
+        if let failure { throw failure }
+        guard active.hasRecords else { return true }
+        do throws(SystemError) {
+            return try roll()
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
     /// Begins the next segment. False: the storage is full. The old one is durable: every commit was synced.
     private func roll() throws(SystemError) -> Bool {
         let old = active.base
@@ -312,12 +324,13 @@ struct NewSegment {
             unsafe bytes += Int64(whole.bytes.count)
         }
 
-        let tailStart = bytes
+        var tailStart = bytes
         var tombstones: UInt32 = 0
         for old in tail {
             var header = old.header
             header.salt = salt
             header.previousCRC = crc
+            if header.flags & FrameFlag.first != 0 { tailStart = bytes }
             header.commitBytes = UInt32(bytes - tailStart)
             let frame = ByteBuffer(count: header.frameBytes)
             let start = unsafe frame.bytes.baseAddress.unsafelyUnwrapped

@@ -64,11 +64,12 @@ extension Frame {
 
 /// The writing end of `rejected/`.
 public final class RejectedLog {
-    private let log: LogWriter
-    private let disk: any Disk
-    private let folder: String
+    let log: LogWriter
+    let disk: any Disk
+    let folder: String
     private let bytesMax: Int64
-    private var segments: [(base: UInt64, bytes: Int64)] = []
+    /// The closed ones.
+    var segments: [(base: UInt64, bytes: Int64)] = []
     /// Samples that had to go to make room, in this process's life.
     public private(set) var evictedCount: UInt64 = 0
     /// What the start found and did.

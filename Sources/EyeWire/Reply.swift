@@ -31,7 +31,7 @@ public struct ErasureCounts: Equatable, Sendable {
     public var lastEventID: UInt64 = 0
     /// Samples of rejected lines that named the session.
     public var samples: UInt64 = 0
-    /// When, microseconds since 1970; 0: not at all. A session without events can be erased too: then only `id` and this are not 0.
+    /// When, microseconds since 1970; 0: there was nothing to erase. A session without events can be erased too.
     public var erased: UInt64 = 0
 
     /// Counts.

@@ -6,7 +6,7 @@ import EyeSystem
 enum CommandTable {
     static let all: [Command] =
         [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
-            SendCommand.command, TailCommand.command, QueryCommand.command, ExportCommand.command,
+            SendCommand.command, TailCommand.command, EraseCommand.command, QueryCommand.command, ExportCommand.command,
             ImportCommand.command, VerifyCommand.command, BackupCommand.command,
             BenchCommand.command,
         ]

@@ -9,6 +9,7 @@ import Testing
 @Suite struct AccessTests {
     private static func path(_ route: Route) -> String {
         route.rawValue.replacing("{id}", with: "1")
+            .replacing("{session_id}", with: "e2085be5-9137-4e4e-80b5-f1ffddc25423")
     }
 
     @Test func routesTimesMethodsTimesScopes() throws {

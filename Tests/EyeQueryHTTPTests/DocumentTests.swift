@@ -43,6 +43,9 @@ import Testing
         var coded = EventQuery.known.map { "/events/ \($0)" }
         coded += FilterParameters.dataOperators.map { "/events/ data.PATH\($0)" }
         for path in ["/sessions/", "/errors/"] { coded += PageParameters.known.map { "\(path) \($0)" } }
+        for path in ["/event_detail/{id}", "/sessions/{session_id}/"] {
+            coded += ErasureExchange.known.map { "\(path) \($0)" }
+        }
         #expect(rows.sorted() == coded.sorted())
     }
 
@@ -62,7 +65,7 @@ import Testing
             process.executableURL = URL(filePath: "/bin/sh")
             process.arguments = ["-c", "\(line) -o /dev/null -w '%{http_code}'"]
             process.environment = [
-                "EYE": "http://\(service.service.address!)", "TOKEN": service.both, "PASSWORD": "secret",
+                "EYE": "http://\(service.service.address!)", "TOKEN": service.both, "ADMIN": service.admin, "PASSWORD": "secret",
                 "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
             ]
             let out = Pipe()
@@ -72,7 +75,9 @@ import Testing
             process.waitUntilExit()
             #expect(status == "200" || status == "201", "\(status): \(line)")
             let path = try #require(line.firstMatch(of: #/\$EYE([^ ?"]*)/#)).1.replacing("/1", with: "/{id}")
-            called.insert("\(line.contains("-X POST") || line.contains(" -d ") ? "POST" : "GET") \(path)")
+                .replacing("e2085be5-9137-4e4e-80b5-f1ffddc25423", with: "{session_id}")
+            let isPost = line.contains("-X POST") || line.contains(" -d ")
+            called.insert("\(line.contains("-X DELETE") ? "DELETE" : isPost ? "POST" : "GET") \(path)")
         }
         let coded = Route.allCases.flatMap { route in
             route.methods.filter { $0.method != .head }.map { "\($0.method.rawValue) \(route.rawValue)" }

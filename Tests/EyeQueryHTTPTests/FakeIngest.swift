@@ -148,6 +148,31 @@ final class FakeIngest: @unchecked Sendable {
         Reply.appendOK(line: 1, id: commit(), to: &out)
     }
 
+    private func erase(_ request: ErasureRequest, _ out: inout [UInt8]) {
+        let subject: ErasureSubject =
+            switch request.subject {
+            case .event(let id): .event(id)
+            case .session(let id): .session(ID128(high: id.high, low: id.low))
+            }
+        guard let snapshot = try? StoreReader(disk, folder: folder).snapshot() else { return }
+        let search = ErasureSearch(subject, in: snapshot)
+        while (try? search.step()) == true {}
+        var counts = ErasureCounts()
+        if request.isDry {
+            counts.events = UInt64(search.isEmpty ? 0 : 1)
+            counts.erased = search.isEmpty ? 0 : 1
+        } else {
+            let job = ErasureJob(search, watch: nil, isSession: false, token: 1)
+            if !job.isEmpty { _ = try? writer.erase(job) }
+            if let receipt = job.receipt {
+                counts = ErasureCounts(
+                    id: receipt.id, events: receipt.events, firstEventID: receipt.hull?.lowerBound ?? 0,
+                    lastEventID: receipt.hull?.upperBound ?? 0, erased: 1_700_000_000_000_000)
+            }
+        }
+        Reply.appendErased(line: 1, counts, to: &out)
+    }
+
     private func command(_ command: Command, _ bytes: UnsafeRawBufferPointer, _ out: inout [UInt8]) {
         switch command {
         case .mode(let mode): Reply.appendOK(mode, to: &out)
@@ -174,6 +199,7 @@ final class FakeIngest: @unchecked Sendable {
         case .metrics:
             Reply.appendMetrics(lineCount: 2, to: &out)
             out += Array("# TYPE eye_fake gauge\neye_fake 1\n".utf8)
+        case .erase(_, let request): erase(request, &out)
         default: Reply.appendError(line: 1, .badProto, to: &out)
         }
     }

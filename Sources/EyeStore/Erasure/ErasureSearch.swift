@@ -44,6 +44,9 @@ public final class ErasureSearch {
         cursor = snapshot.cursor(filter)
     }
 
+    /// Whether there is nothing to erase; known when `step` has said that it is over.
+    public var isEmpty: Bool { ids.isEmpty && sequences.isEmpty }
+
     /// Does a little. False: it is over.
     public func step() throws(SystemError) -> Bool {
         if !isEventsDone {
