@@ -80,7 +80,11 @@ final class ErasureExchange: BodyCollector, VerdictTaker {
         number("last_event_id", counts.lastEventID, isKnown: counts.events > 0)
         number("rejected_samples", counts.samples)
         JSONText.appendName("erased_at", to: &out)
-        if request.isDry { out.append(text: "null") } else { JSONText.appendTime(Int64(clamping: counts.erased), to: &out) }
+        if request.isDry {
+            out.append(text: "null")
+        } else {
+            JSONText.appendTime(Int64(clamping: counts.erased), to: &out)
+        }
         out.append(UInt8(ascii: "}"))
     }
 }

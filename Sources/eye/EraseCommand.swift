@@ -37,7 +37,9 @@ enum EraseCommand {
         let bytes = Array(id.utf8)
         switch kind {
         case "event":
-            guard let number = UInt64(id) else { throw Failure("'\(id)' is not the id of an event", code: ExitCode.usage) }
+            guard let number = UInt64(id) else {
+                throw Failure("'\(id)' is not the id of an event", code: ExitCode.usage)
+            }
             return .event(number)
         case "session":
             guard let uuid = UUID(parsing: bytes.span) else {
@@ -79,7 +81,8 @@ enum EraseCommand {
         switch parsed {
         case .erased(_, let counts): return counts
         case .error(_, _, let code, let text):
-            throw Failure("\(String(decoding: reply[code], as: UTF8.self)): \(String(decoding: reply[text], as: UTF8.self))")
+            throw Failure(
+                "\(String(decoding: reply[code], as: UTF8.self)): \(String(decoding: reply[text], as: UTF8.self))")
         default: throw Failure("the service ended before it answered; ask again")
         }
     }

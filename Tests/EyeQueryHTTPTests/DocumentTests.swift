@@ -65,7 +65,8 @@ import Testing
             process.executableURL = URL(filePath: "/bin/sh")
             process.arguments = ["-c", "\(line) -o /dev/null -w '%{http_code}'"]
             process.environment = [
-                "EYE": "http://\(service.service.address!)", "TOKEN": service.both, "ADMIN": service.admin, "PASSWORD": "secret",
+                "EYE": "http://\(service.service.address!)", "TOKEN": service.both, "ADMIN": service.admin,
+                "PASSWORD": "secret",
                 "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
             ]
             let out = Pipe()

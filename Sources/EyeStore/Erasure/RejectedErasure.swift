@@ -26,7 +26,8 @@ public struct SessionNeedle: Sendable {
 
     /// Whether it stands anywhere in `haystack`.
     public func isIn(_ haystack: [UInt8]) -> Bool {
-        SessionNeedle.find(bytes, haystack) { $0 } || SessionNeedle.find(text, haystack) { $0 | ($0 >= 0x41 ? 0x20 : 0) }
+        SessionNeedle.find(bytes, haystack) { $0 }
+            || SessionNeedle.find(text, haystack) { $0 | ($0 >= 0x41 ? 0x20 : 0) }
     }
 
     /// Whether a sample names the session.
