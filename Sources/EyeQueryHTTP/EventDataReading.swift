@@ -33,6 +33,13 @@ extension EventDataReading: DataDecomposer {
         unsafe JSONLeaves().leaves(of: data, depthMax: depthMax, places: places)
     }
 
+    package func follows(
+        _ text: UnsafeRawBufferPointer, _ literals: UnsafeBufferPointer<UInt32>, _ data: UnsafeRawBufferPointer,
+        places: UnsafeMutableBufferPointer<UInt32>
+    ) -> Bool {
+        unsafe JSONLeaves().follows(text, literals, data, places: places)
+    }
+
     package func paths(
         of data: UnsafeRawBufferPointer, depthMax: Int
     ) -> (leaves: [[UInt8]], isHidden: [Bool], objects: [[UInt8]])? {

@@ -128,6 +128,8 @@ enum Mix {
             state = unsafe fold(state ^ bytes.u64(offset), 0x9E37_79B9_7F4A_7C15 ^ seed)
             offset += 8
         }
+        // What is left of a longer text is read together with some of the word before.
+        if offset > 0 { return unsafe fold(state ^ bytes.u64(bytes.count - 8), 0xA076_1D64_78BD_642F ^ seed) }
         var rest: UInt64 = 0
         while offset < bytes.count {
             rest = unsafe rest << 8 | UInt64(bytes[offset])

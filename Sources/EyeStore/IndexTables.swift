@@ -84,7 +84,7 @@ struct TextDictionary {
             let code = Int(table[place]) - 1
             if hashes[code] == hash && entries[code].bytes == text.count {
                 let start = entries[code].offset
-                let isSame = unsafe texts.withUnsafeBytes { unsafe $0.slice(start, text.count).equals(text) }
+                let isSame = unsafe texts.withUnsafeBytes { unsafe $0.slice(start, text.count).isSame(text) }
                 if isSame { return code }
             }
             place = (place + 1) & (table.count - 1)
@@ -130,6 +130,8 @@ struct IndexSession {
 struct SessionTable {
     private(set) var entries: [IndexSession] = []
     private var table: [UInt32] = []
+    /// The code found last: events of one session often follow each other.
+    private var last = 0
     let seed: UInt64
 
     init(seed: UInt64) { self.seed = seed }
@@ -139,27 +141,38 @@ struct SessionTable {
     mutating func add(
         _ id: ID128, received: Int64, sequence: UInt64, row: UInt32?, isOpened: Bool = false
     ) -> UInt32 {
+        if last < entries.count && entries[last].id == id {
+            note(last, row, isOpened)
+            return UInt32(last)
+        }
         if entries.count * 2 >= table.count { grow() }
         var place = Int(truncatingIfNeeded: Mix.hash(id, seed: seed)) & (table.count - 1)
         while table[place] != 0 {
             let code = Int(table[place]) - 1
             if entries[code].id == id {
-                if let row {
-                    if !entries[code].hasEvents { entries[code].firstRow = row }
-                    entries[code].lastRow = row
-                    entries[code].events &+= 1
-                }
-                if isOpened { entries[code].isOpened = true }
+                note(code, row, isOpened)
+                last = code
                 return UInt32(code)
             }
             place = (place + 1) & (table.count - 1)
         }
+        last = entries.count
         entries.append(
             IndexSession(
                 id: id, firstReceived: received, firstSequence: sequence, firstRow: row ?? 1, lastRow: row ?? 0,
                 events: row == nil ? 0 : 1, isOpened: isOpened))
         table[place] = UInt32(entries.count)
         return UInt32(entries.count - 1)
+    }
+
+    @inline(__always)
+    private mutating func note(_ code: Int, _ row: UInt32?, _ isOpened: Bool) {
+        if let row {
+            if !entries[code].hasEvents { entries[code].firstRow = row }
+            entries[code].lastRow = row
+            entries[code].events &+= 1
+        }
+        if isOpened { entries[code].isOpened = true }
     }
 
     /// The code of a session; nil: none of its records are here.

@@ -42,6 +42,27 @@ extension UnsafeRawBufferPointer {
     }
 }
 
+extension UnsafeRawBufferPointer {
+    /// Equal bytes; for short ones, where a call costs more than the comparison.
+    @inline(__always)
+    func isSame(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard count == other.count else { return false }
+        // In bounds: words lie inside both, the last one overlaps the one before.
+        if count >= 8 {
+            if count > 64 { return unsafe equals(other) }
+            var at = 0
+            while at < count &- 8 {
+                if unsafe u64(at) != other.u64(at) { return false }
+                at &+= 8
+            }
+            return unsafe u64(count &- 8) == other.u64(count &- 8)
+        }
+        if count >= 4 { return unsafe u32(0) == other.u32(0) && u32(count &- 4) == other.u32(count &- 4) }
+        for at in 0..<count where unsafe self[at] != other[at] { return false }
+        return true
+    }
+}
+
 extension UnsafeMutableRawPointer {
     @inlinable @inline(__always)
     func put<T: FixedWidthInteger>(_ value: T, _ offset: Int) {

@@ -22,6 +22,49 @@ public struct JSONLeaves: Sendable {
         }
     }
 
+    /// Whether `data` is the object whose leaves stand in just this text: the first `literals[0]` bytes of `text`, a leaf, the next
+    /// `literals[1]` bytes, a leaf, and so on to the last literal. If so, `places`, which has room for them, says where its leaves are.
+    /// For a text that `leaves` has taken apart before: then that function would say the same, in more time.
+    public func follows(
+        _ text: UnsafeRawBufferPointer, _ literals: UnsafeBufferPointer<UInt32>, _ data: UnsafeRawBufferPointer,
+        places: UnsafeMutableBufferPointer<UInt32>
+    ) -> Bool {
+        let scanner = unsafe JSONScanner<GuardedEdge>(data)
+        let known = unsafe JSONScanner<GuardedEdge>(text)
+        guard literals.count > 0, places.count >= (literals.count - 1) * 2 else { return false }
+        var i = 0
+        var from = 0
+        do throws(Fault) {
+            for index in 0..<(literals.count &- 1) {
+                // In bounds: below the counts that were just compared.
+                let length = unsafe Int(literals[index])
+                guard scanner.isSame(i, known, from, length) else { return false }
+                from &+= length
+                i &+= length
+                let end = try leafEnd(scanner, i)
+                unsafe places[index &* 2] = UInt32(truncatingIfNeeded: i)
+                unsafe places[index &* 2 &+ 1] = UInt32(truncatingIfNeeded: end &- i)
+                i = end
+            }
+        } catch {
+            return false
+        }
+        let length = unsafe Int(literals[literals.count &- 1])
+        return scanner.isSame(i, known, from, length) && i &+ length == scanner.count
+    }
+
+    /// The end of the leaf at `start`.
+    @inline(__always)
+    private func leafEnd(_ scanner: JSONScanner<GuardedEdge>, _ start: Int) throws(Fault) -> Int {
+        let first = scanner.byte(start)
+        if first == 0x22 { return try scanner.closingQuote(start &+ 1) &+ 1 }
+        if first != 0x7B { return try scanner.valueEnd(start, level: 1) }
+        // An object is a leaf only if it is empty.
+        let inner = scanner.skipSpace(start &+ 1)
+        guard scanner.byte(inner) == 0x7D else { throw Fault(.badJSON, at: inner) }
+        return inner &+ 1
+    }
+
     // MARK: Paths
 
     /// The names of the leaves, in the order of ``leaves(of:depthMax:places:)``; whether each is hidden: a later value has its name, so
@@ -38,6 +81,28 @@ public struct JSONLeaves: Sendable {
             return nil
         }
         return found.resolved()
+    }
+}
+
+extension JSONScanner {
+    /// Whether the `length` bytes at `i` are those at `j` of `other`.
+    @inline(__always)
+    fileprivate func isSame(_ i: Int, _ other: JSONScanner, _ j: Int, _ length: Int) -> Bool {
+        guard length <= count &- i, length <= other.count &- j else { return false }
+        // In bounds: just compared; the last word overlaps the one before.
+        if length >= 8 {
+            var at = 0
+            while at < length &- 8 {
+                if word(i &+ at) != other.word(j &+ at) { return false }
+                at &+= 8
+            }
+            return word(i &+ length &- 8) == other.word(j &+ length &- 8)
+        }
+        if length >= 4 {
+            return half(i) == other.half(j) && half(i &+ length &- 4) == other.half(j &+ length &- 4)
+        }
+        for at in 0..<length where byteInside(i &+ at) != other.byteInside(j &+ at) { return false }
+        return true
     }
 }
 

@@ -10,6 +10,13 @@ public protocol DataDecomposer: Sendable {
         of data: UnsafeRawBufferPointer, depthMax: Int, places: UnsafeMutableBufferPointer<UInt32>
     ) -> Int
 
+    /// Whether the leaves of `data` stand in just this text: the first `literals[0]` bytes of `text`, a leaf, the next `literals[1]` bytes,
+    /// a leaf, and so on. If so, their places are in `places`, which has room for them. Sealing asks this of the shapes it met last.
+    func follows(
+        _ text: UnsafeRawBufferPointer, _ literals: UnsafeBufferPointer<UInt32>, _ data: UnsafeRawBufferPointer,
+        places: UnsafeMutableBufferPointer<UInt32>
+    ) -> Bool
+
     /// The names of these leaves, whether each is hidden (a later value has its name, so that `DataReading` does not find it), and the
     /// names of the objects that are not empty; nil as for -1 above.
     func paths(
@@ -24,6 +31,11 @@ public struct WholeData: DataDecomposer {
     public func leaves(
         of data: UnsafeRawBufferPointer, depthMax: Int, places: UnsafeMutableBufferPointer<UInt32>
     ) -> Int { -1 }
+
+    public func follows(
+        _ text: UnsafeRawBufferPointer, _ literals: UnsafeBufferPointer<UInt32>, _ data: UnsafeRawBufferPointer,
+        places: UnsafeMutableBufferPointer<UInt32>
+    ) -> Bool { false }
 
     public func paths(
         of data: UnsafeRawBufferPointer, depthMax: Int

@@ -52,7 +52,7 @@ final class LeafDictionary {
             // In bounds: `places` is a power of two, the size of the table; it is at most half full, so this ends.
             let found = unsafe Int(table[place]) &- 1
             if found < 0 { return unsafe insert(text, hash, place) }
-            if hashes.number(found &* 4, as: UInt32.self) == hash, unsafe self.text(found).equals(text) { return found }
+            if hashes.number(found &* 4, as: UInt32.self) == hash, unsafe self.text(found).isSame(text) { return found }
             place = (place &+ 1) & (places &- 1)
         }
     }

@@ -53,28 +53,31 @@ final class LeafEncoder {
         unsafe codes.deallocate()
     }
 
-    /// Appends the chunk of `column`, in a group of `rows` rows, to `out`.
-    func encode(_ column: LeafColumn, rows: Int, to out: GrowingBytes) throws(SystemError) {
+    /// Appends the chunk of `column`, whose values in this group are in `stage`, to `out`; `rows`: those of the group.
+    func encode(
+        _ column: LeafColumn, _ stage: inout LeafStage, rows: Int, to out: GrowingBytes
+    ) throws(SystemError) {
         let kindOffset = out.count
-        column.noteEscapes()
         out.append(number: UInt8(0))
-        LeafEncoder.appendPresence(column.rows, of: rows, to: out)
+        LeafEncoder.appendPresence(stage, of: rows, to: out)
         func end(_ kind: LeafKind) { out.set(kind.rawValue, kindOffset) }
-        if column.pagedValues == 0 {
-            if isConstant(column) {
-                unsafe out.append(column.texts.view.slice(0, Int(column.lengths.number(0, as: UInt32.self))))
+        if stage.firstHeld == 0 {
+            if isConstant(stage) {
+                let value = unsafe stage.text.slice(0, stage.length(0))
+                unsafe note(value, column)
+                unsafe out.append(value)
                 return end(.constant)
             }
-            let count = column.count
+            let count = stage.count
             var integers: PackedNumbers.Plan?
-            if readIntegers(column) {
+            if readIntegers(stage) {
                 integers = unsafe PackedNumbers.plan(UnsafeBufferPointer(rebasing: numbers[0..<count]))
             }
             if let integers, integers.bits <= LeafEncoder.plainIntegerBits {
                 unsafe PackedNumbers.append(UnsafeBufferPointer(rebasing: numbers[0..<count]), integers, to: out)
                 return end(.integers)
             }
-            if tryDictionary(column, limit: integers?.byteCount) {
+            if tryDictionary(column, stage, limit: integers?.byteCount) {
                 unsafe PackedNumbers.append(UnsafeBufferPointer(rebasing: codes[0..<count]), to: out)
                 return end(.codes)
             }
@@ -83,57 +86,63 @@ final class LeafEncoder {
                 return end(.integers)
             }
         }
-        try writePages(column)
+        try writePages(column, &stage)
         out.append(number: UInt32(column.pages.count / LeafEncoder.pageEntryBytes))
         unsafe out.append(column.pages.view)
+        column.pages.removeAll()
         end(.texts)
+    }
+
+    /// Notes whether there are backslashes among values.
+    private func note(_ text: UnsafeRawBufferPointer, _ column: LeafColumn) {
+        if column.hasEscapes || text.count == 0 { return }
+        // In bounds: all of the text.
+        column.hasEscapes = unsafe memchr(text.baseAddress.unsafelyUnwrapped, 0x5C, text.count) != nil
     }
 
     /// Integers of so few bits are kept as they are: a dictionary could save little.
     private static let plainIntegerBits = 12
 
-    /// Appends which of `rows` rows have a value, and how many; `places` are u16.
-    static func appendPresence(_ places: GrowingBytes, of rows: Int, to out: GrowingBytes) {
-        let count = places.count / 2
+    /// Appends which of `rows` rows have a value, and how many.
+    static func appendPresence(_ stage: LeafStage, of rows: Int, to out: GrowingBytes) {
+        let count = stage.count
         let presence = LeafPresence.best(count, of: rows)
         out.append(number: presence.rawValue)
         out.append(number: UInt16(0))
         out.append(number: UInt32(count))
         switch presence {
         case .all: break
-        case .list: unsafe out.append(places.view)
+        case .list: for index in 0..<count { out.append(number: UInt16(stage.place(index))) }
         case .bitmap:
             let start = out.count
             out.appendZeros(LeafPresence.bitmapBytes)
             for index in 0..<count {
-                let place = Int(places.number(index * 2, as: UInt16.self))
+                let place = stage.place(index)
                 let at = start + place / 8
                 out.set(out.number(at, as: UInt8.self) | 1 << UInt8(place % 8), at)
             }
         }
     }
 
-    private func isConstant(_ column: LeafColumn) -> Bool {
-        let length = Int(column.lengths.number(0, as: UInt32.self))
-        guard column.texts.count == length * column.count else { return false }
+    private func isConstant(_ stage: LeafStage) -> Bool {
+        let length = stage.length(0)
+        guard stage.textBytes == length * stage.count else { return false }
         // In bounds: all of them have this length, and together they are the whole text.
-        let texts = unsafe column.texts.view
+        let texts = unsafe stage.text
         let first = unsafe texts.slice(0, length)
-        for index in 1..<max(column.count, 1) {
-            let isSame =
-                unsafe column.lengths.number(index * 4, as: UInt32.self) == UInt32(length)
-                && texts.slice(index * length, length).equals(first)
+        for index in 1..<max(stage.count, 1) {
+            let isSame = unsafe stage.length(index) == length && texts.slice(index * length, length).isSame(first)
             if !isSame { return false }
         }
         return true
     }
 
     /// Reads all values as integers that are written just so, into `numbers`; false: some are none.
-    private func readIntegers(_ column: LeafColumn) -> Bool {
-        let texts = unsafe column.texts.view
+    private func readIntegers(_ stage: LeafStage) -> Bool {
+        let texts = unsafe stage.text
         var at = 0
-        for index in 0..<column.count {
-            let length = Int(column.lengths.number(index &* 4, as: UInt32.self))
+        for index in 0..<stage.count {
+            let length = stage.length(index)
             // In bounds: lengths and texts were appended together.
             guard let number = unsafe CanonicalInteger.parse(texts.slice(at, length)) else { return false }
             unsafe numbers[index] = number
@@ -144,28 +153,35 @@ final class LeafEncoder {
 
     /// Looks all values up in the dictionary, into `codes`, and adds new ones; false (and nothing is added): text or integers
     /// (of `limit` bytes) are better.
-    private func tryDictionary(_ column: LeafColumn, limit: Int?) -> Bool {
+    private func tryDictionary(_ column: LeafColumn, _ stage: LeafStage, limit: Int?) -> Bool {
         if column.dictionaryPause > 0 {
             column.dictionaryPause -= 1
             return false
         }
         let dictionary = column.dictionary
         let before = dictionary.count
-        let count = column.count
+        let count = stage.count
         // More new values than this, and they are better kept as texts.
         let codeLimit = before + count / 2 + LeafEncoder.freshValues
         var freshBytes = 0
-        let texts = unsafe column.texts.view
+        let texts = unsafe stage.text
         var at = 0
         var known = before
+        var last = unsafe texts.slice(0, 0)
+        var code = -1
         for index in 0..<count {
-            let length = Int(column.lengths.number(index &* 4, as: UInt32.self))
+            let length = stage.length(index)
             // In bounds: lengths and texts were appended together.
-            let code = unsafe dictionary.add(texts.slice(at, length))
+            let value = unsafe texts.slice(at, length)
+            if unsafe code < 0 || !value.isSame(last) {
+                code = unsafe dictionary.add(value)
+                unsafe last = value
+            }
             if code < 0 || code >= codeLimit { return giveUp(column, before) }
             if code >= known {
                 known = code + 1
                 freshBytes += length + LeafEncoder.freshBytes
+                unsafe note(value, column)
             }
             unsafe codes[index] = Int64(code)
             at &+= length
@@ -191,31 +207,28 @@ final class LeafEncoder {
     private static let freshBytes = 6
     private static let pauseMax = 16
 
-    /// Writes the values that `column` holds as pages of text.
-    func writePages(_ column: LeafColumn) throws(SystemError) {
-        column.noteEscapes()
-        let held = column.heldCount
-        var first = 0
+    /// Writes the values that `stage` holds as pages of text.
+    func writePages(_ column: LeafColumn, _ stage: inout LeafStage) throws(SystemError) {
+        unsafe note(stage.text, column)
+        var first = stage.firstHeld
         var at = 0
-        while first < held {
+        while first < stage.count {
             var end = first
             var bytes = 0
-            while end < held {
-                let length = Int(column.lengths.number(end * 4, as: UInt32.self))
+            while end < stage.count {
+                let length = stage.length(end)
                 if end > first && bytes + length > StoreLimits.textPageBytes { break }
                 bytes += length
                 unsafe numbers[end - first] = Int64(length)
                 end += 1
             }
-            let place = try unsafe writePage(end - first, column.texts.view.slice(at, bytes))
+            let place = try unsafe writePage(end - first, stage.text.slice(at, bytes))
             column.pages.append(place)
-            column.pages.append(number: UInt32(column.pagedValues))
-            column.pagedValues += end - first
+            column.pages.append(number: UInt32(first))
             at += bytes
             first = end
         }
-        column.texts.removeAll()
-        column.lengths.removeAll()
+        stage.release()
     }
 
     /// Writes a page of `values` values whose lengths are in `numbers`.

@@ -144,30 +144,39 @@ extension PackedNumbers {
         out.append(number: UInt32(plan.bits))
         out.append(number: plan.base)
         out.append(number: plan.slope)
+        if plan.bits == 0 { return }
+        let bytes = (values.count * plan.bits + 7) / 8
+        // Words are written whole, the next one over the unfinished end of the one before.
+        unsafe out.append(upTo: bytes + 16) {
+            unsafe write(values, plan, to: $0)
+            return bytes
+        }
+    }
+
+    private static func write(_ values: UnsafeBufferPointer<Int64>, _ plan: Plan, to out: UnsafeMutableRawPointer) {
         let bits = UInt64(plan.bits)
-        if bits == 0 { return }
         var line: Int64 = 0
         var held: UInt64 = 0
         var heldBits: UInt64 = 0
-        // Whole words, then what is left by bytes.
-        out.reserve((values.count * plan.bits + 7) / 8 + 8)
+        var at = 0
         for index in 0..<values.count {
             let rest = unsafe UInt64(bitPattern: values[index] &- line &>> slopeShift &- plan.base)
             line &+= plan.slope
+            // In bounds: there is room for two words behind the last whole byte. Fewer than eight bits are held.
             held |= rest &<< heldBits
-            let room = 64 &- heldBits
-            if bits >= room {
-                out.append(number: held)
-                held = room == 64 ? 0 : rest &>> room
-                heldBits = bits &- room
+            unsafe out.put(held, at)
+            let filled = heldBits &+ bits
+            if filled >= 64 {
+                at &+= 8
+                held = heldBits == 0 ? 0 : rest &>> (64 &- heldBits)
+                heldBits = filled &- 64
+                unsafe out.put(held, at)
             } else {
-                heldBits &+= bits
+                heldBits = filled
             }
-        }
-        while heldBits > 0 {
-            out.append(number: UInt8(truncatingIfNeeded: held))
-            held >>= 8
-            heldBits = heldBits > 8 ? heldBits - 8 : 0
+            at &+= Int(truncatingIfNeeded: heldBits &>> 3)
+            held = held &>> (heldBits & 56)
+            heldBits &= 7
         }
     }
 

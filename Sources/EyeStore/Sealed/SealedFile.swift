@@ -21,7 +21,7 @@ final class SealedFile: SegmentIndex {
         return SealedFile(blocks)
     }
 
-    private init(_ blocks: SealedBlocks) {
+    init(_ blocks: SealedBlocks) {
         self.blocks = blocks
         header = blocks.header
     }
@@ -275,20 +275,25 @@ final class SealedFile: SegmentIndex {
         return gaps
     }
 
-    /// What the tombstones of this segment left behind.
-    func receipts() throws(IndexFault) -> [SealedReceipt] {
-        var found: [SealedReceipt] = []
+    /// What the tombstones of this segment left behind. They hide nothing any more: what they named is gone.
+    func erasures() throws(IndexFault) -> SegmentErasures {
+        var found: [ErasureReceipt] = []
         for number in 0..<blocks.count(.receipts) {
             let held = try blocks.block(.receipts, number)
             let view = unsafe held.sealedView
-            for at in stride(from: 0, through: view.count - SealedReceipt.entryBytes, by: SealedReceipt.entryBytes) {
-                found.append(
-                    unsafe SealedReceipt(
-                        sequence: view.u64(at), received: view.i64(at + 8), token: view.u32(at + 24),
-                        ids: view.u64(at + 16)))
+            let bytes = SealedTables.receiptBytes
+            for at in stride(from: 0, through: view.count - bytes, by: bytes) {
+                let (first, last) = unsafe (view.u64(at + 24), view.u64(at + 32))
+                let flags = unsafe UInt8(truncatingIfNeeded: view.u32(at + 44))
+                var receipt = unsafe ErasureReceipt(
+                    id: view.u64(at), erased: view.i64(at + 8), token: view.u32(at + 40),
+                    isSession: flags & TombstoneFlag.session != 0, events: view.u64(at + 16),
+                    hull: first > 0 && first <= last ? first...last : nil)
+                receipt.isMore = flags & TombstoneFlag.more != 0
+                found.append(receipt)
             }
         }
-        return found
+        return SegmentErasures(ids: [], sequences: [], receipts: found)
     }
 
     /// Whether the segment has counts by category, name and hour.

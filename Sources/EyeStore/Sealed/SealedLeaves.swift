@@ -168,7 +168,7 @@ extension SealedFile {
             for code in 0..<(try textCount(kind)) { _ = try text(code, of: kind) }
         }
         _ = try allGaps()
-        _ = try receipts()
+        _ = try erasures()
         try forEachCount { _ in }
     }
 

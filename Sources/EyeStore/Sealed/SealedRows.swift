@@ -24,6 +24,31 @@ enum SealedColumn {
     static let entryBytes = 20
 }
 
+/// What events are found by: grows over all groups.
+struct SealedKeys {
+    var categories: TextDictionary
+    var names: TextDictionary
+    var sessions: SessionTable
+
+    init(seed: UInt64) {
+        categories = TextDictionary(seed: seed)
+        names = TextDictionary(seed: seed)
+        sessions = SessionTable(seed: seed)
+    }
+
+    /// The codes of an event on row `row`.
+    @inline(__always)
+    mutating func add(
+        _ record: RecordView, sequence: UInt64, row: Int
+    ) -> (category: UInt16, name: UInt16, session: UInt32) {
+        let category = unsafe categories.add(record.category, row: row)
+        let name = unsafe names.add(record.name, row: row)
+        let session = sessions.add(
+            record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: row))
+        return (category, name, session)
+    }
+}
+
 /// Rows under construction.
 @safe
 final class SealedRows {
@@ -31,11 +56,15 @@ final class SealedRows {
     let encoder: LeafEncoder
     let shapes: ShapeTable
     let counts = HourCounter()
-    private(set) var categories: TextDictionary
-    private(set) var names: TextDictionary
-    var sessions: SessionTable
+    private var keys: SealedKeys
+    var categories: TextDictionary { keys.categories }
+    var names: TextDictionary { keys.names }
+    var sessions: SessionTable { keys.sessions }
     /// By their numbers.
     private(set) var leaves: [LeafColumn] = []
+    /// The values of the leaves in this group, by their numbers.
+    private let stages: UnsafeMutablePointer<LeafStage>
+    private var stageCount = 0
     private let seed: UInt64
     private let budget = DictionaryBudget()
 
@@ -70,10 +99,12 @@ final class SealedRows {
     private let sessionCodes = unsafe SealedRows.numbers()
     private let tokens = unsafe SealedRows.numbers()
     private let shapeCodes = unsafe SealedRows.numbers()
-    private let eventIDRows = GrowingBytes()
-    private let eventIDs = GrowingBytes()
-    private let otherCategories: LeafColumn
-    private let otherNames: LeafColumn
+    /// The 16 bytes of event_ids; categories and names that found no place in their dictionaries.
+    private var eventIDs = LeafStage()
+    private var otherCategories = LeafStage()
+    private var otherNames = LeafStage()
+    private let otherCategory: LeafColumn
+    private let otherName: LeafColumn
     /// Leaves that have values in this group.
     private var touched: [Int] = []
     private var heldBytes = 0
@@ -92,23 +123,30 @@ final class SealedRows {
         self.seed = seed
         encoder = LeafEncoder(writer)
         shapes = ShapeTable(decomposer, seed: seed)
-        categories = TextDictionary(seed: seed)
-        names = TextDictionary(seed: seed)
-        sessions = SessionTable(seed: seed)
-        otherCategories = LeafColumn(number: -1, seed: seed, budget: budget)
-        otherNames = LeafColumn(number: -1, seed: seed, budget: budget)
+        keys = SealedKeys(seed: seed)
+        unsafe stages = .allocate(capacity: StoreLimits.leavesPerSegmentMax)
+        otherCategory = LeafColumn(seed: seed, budget: budget)
+        otherName = LeafColumn(seed: seed, budget: budget)
         // They have no dictionary in the file.
-        otherCategories.dictionaryPause = Int.max
-        otherNames.dictionaryPause = Int.max
+        otherCategory.dictionaryPause = Int.max
+        otherName.dictionaryPause = Int.max
     }
 
     deinit {
+        for number in 0..<stageCount { unsafe stages[number].deallocate() }
+        unsafe stages.deallocate()
+        for stage in [eventIDs, otherCategories, otherNames] { stage.deallocate() }
         let all = unsafe [timestamps, receiveds, categoryCodes, nameCodes, sessionCodes, tokens, shapeCodes]
         for index in unsafe all.indices { unsafe all[index].deallocate() }
     }
 
     /// The group has no room for another row: `writeGroup`.
     var isFull: Bool { place == StoreLimits.rowsPerGroup }
+
+    /// A session that has a record which is no event, or is known from before.
+    func add(_ session: ID128, received: Int64, sequence: UInt64, isOpened: Bool) {
+        _ = keys.sessions.add(session, received: received, sequence: sequence, row: nil, isOpened: isOpened)
+    }
 
     /// Takes up an event. Throws when a very large value had to be written at once and could not be.
     @inline(__always)
@@ -123,10 +161,10 @@ final class SealedRows {
         unsafe timestamps[place] = record.timestamp
         unsafe receiveds[place] = record.received
         unsafe tokens[place] = Int64(record.token)
-        let category = unsafe categories.add(record.category, row: rows)
-        let name = unsafe names.add(record.name, row: rows)
+        let (category, name, session) = keys.add(record, sequence: sequence, row: rows)
         unsafe categoryCodes[place] = Int64(category)
         unsafe nameCodes[place] = Int64(name)
+        unsafe sessionCodes[place] = Int64(session)
         if category == IndexText.otherCode {
             unsafe otherCategories.append(record.category, place: place)
             heldBytes += record.a
@@ -135,12 +173,10 @@ final class SealedRows {
             unsafe otherNames.append(record.name, place: place)
             heldBytes += record.b
         }
-        let session = sessions.add(
-            record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: rows))
-        unsafe sessionCodes[place] = Int64(session)
         if let eventID = record.eventID {
-            eventIDRows.append(number: UInt16(place))
-            eventIDs.append(id: eventID)
+            // In text order.
+            let bytes = (eventID.high.bigEndian, eventID.low.bigEndian)
+            unsafe withUnsafeBytes(of: bytes) { unsafe eventIDs.append($0, place: place) }
         }
         counts.add(category: category, name: name, timestamp: record.timestamp)
         unsafe add(record.data)
@@ -155,44 +191,51 @@ final class SealedRows {
         unsafe shapeCodes[place] = Int64(shape)
         heldBytes &+= data.count
         if shape == 0 {
-            return unsafe leaf(0).append(data, place: place)
+            return unsafe append(data, to: 0)
         }
         for index in 0..<found {
             // In bounds: the shape was compared with these places.
-            let value = unsafe data.slice(
-                Int(shapes.places[index &* 2]), Int(shapes.places[index &* 2 &+ 1]))
-            unsafe leaf(shapes.leaf(shape, index)).append(value, place: place)
+            let value = unsafe data.slice(Int(shapes.places[index &* 2]), Int(shapes.places[index &* 2 &+ 1]))
+            unsafe append(value, to: shapes.leaf(shape, index))
         }
     }
 
     @inline(__always)
-    private func leaf(_ number: Int) -> LeafColumn {
-        if number >= leaves.count { addLeaves() }
-        let found = leaves[number]
-        if found.count == 0 { touched.append(number) }
-        return found
+    private func append(_ value: UnsafeRawBufferPointer, to leaf: Int) {
+        if leaf >= stageCount { addLeaves() }
+        // In bounds: the leaves of all shapes are there, and never more than there is room for.
+        if unsafe stages[leaf].count == 0 { touched.append(leaf) }
+        unsafe stages[leaf].append(value, place: place)
     }
 
     @inline(never)
     private func addLeaves() {
-        while leaves.count < shapes.leaves.count {
-            leaves.append(LeafColumn(number: leaves.count, seed: seed, budget: budget))
+        while stageCount < shapes.leaves.count {
+            leaves.append(LeafColumn(seed: seed, budget: budget))
+            // In bounds: shapes keep to this many leaves.
+            unsafe (stages + stageCount).initialize(to: LeafStage())
+            stageCount += 1
         }
     }
 
     /// Writes out the values of the leaf that holds most bytes.
     @inline(never)
     private func spill() throws(SystemError) {
-        let columns = touched.map { leaves[$0] } + [otherCategories, otherNames]
-        guard let largest = columns.max(by: { $0.texts.count < $1.texts.count }), largest.texts.count > 0 else {
-            heldBytes = 0
-            return
+        var largest = -1
+        var bytes = 0
+        for leaf in touched where unsafe stages[leaf].textBytes > bytes {
+            bytes = unsafe stages[leaf].textBytes
+            largest = leaf
         }
-        let bytes = largest.texts.count
-        try encoder.writePages(largest)
+        if otherCategories.textBytes > bytes || otherNames.textBytes > bytes {
+            try encoder.writePages(otherCategory, &otherCategories)
+            try encoder.writePages(otherName, &otherNames)
+        } else if largest >= 0 {
+            try unsafe encoder.writePages(leaves[largest], &stages[largest])
+        }
         // What shapes keep once was counted with every row.
-        heldBytes = columns.reduce(0) { $0 + $1.texts.count }
-        precondition(bytes > 0)
+        heldBytes = otherCategories.textBytes + otherNames.textBytes
+        for leaf in touched { heldBytes += unsafe stages[leaf].textBytes }
     }
 
     // MARK: Writing a group
@@ -211,22 +254,24 @@ final class SealedRows {
         session = try unsafe write(SealedColumn.session, sessionCodes)
         codePlaces.append(CodePlaces(category: category, name: name, session: session))
         try unsafe write(SealedColumn.token, tokens)
-        if eventIDRows.count > 0 {
+        if eventIDs.count > 0 {
             chunk.removeAll()
             chunk.append(number: LeafKind.ids.rawValue)
-            LeafEncoder.appendPresence(eventIDRows, of: place, to: chunk)
-            unsafe chunk.append(eventIDs.view)
+            LeafEncoder.appendPresence(eventIDs, of: place, to: chunk)
+            unsafe chunk.append(eventIDs.text)
+            eventIDs.clear(keepsMemory: true)
             try writeChunk(SealedColumn.eventID)
         }
         try unsafe write(SealedColumn.shape, shapeCodes)
-        try write(SealedColumn.otherCategory, otherCategories)
-        try write(SealedColumn.otherName, otherNames)
-        for number in touched.sorted() { try write(SealedColumn.firstLeaf + number, leaves[number]) }
+        try write(SealedColumn.otherCategory, otherCategory, &otherCategories)
+        try write(SealedColumn.otherName, otherName, &otherNames)
+        for number in touched.sorted() {
+            // In bounds: it was put there.
+            try unsafe write(SealedColumn.firstLeaf + number, leaves[number], &stages[number])
+        }
         try unsafe writer.add(.groups, directory.view)
         noteZone()
         touched.removeAll(keepingCapacity: true)
-        eventIDRows.removeAll()
-        eventIDs.removeAll()
         heldBytes = 0
         place = 0
     }
@@ -240,13 +285,16 @@ final class SealedRows {
         return try writeChunk(column)
     }
 
-    private func write(_ column: Int, _ leaf: LeafColumn) throws(SystemError) {
-        if leaf.count == 0 { return }
+    private func write(_ column: Int, _ leaf: LeafColumn, _ stage: inout LeafStage) throws(SystemError) {
+        if stage.count == 0 { return }
         chunk.removeAll()
-        try encoder.encode(leaf, rows: place, to: chunk)
-        leaf.clear()
+        try encoder.encode(leaf, &stage, rows: place, to: chunk)
+        // Where leaves are few their memory is kept.
+        stage.clear(keepsMemory: stageCount <= SealedRows.stagesKept)
         try writeChunk(column)
     }
+
+    private static let stagesKept = 256
 
     @discardableResult
     private func writeChunk(_ column: Int) throws(SystemError) -> SealedPlace {

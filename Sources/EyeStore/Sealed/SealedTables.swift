@@ -2,14 +2,16 @@
 // `SegmentSealer`; one thread.
 //
 //    categories, names   blocks of 512: CRC-32C of the text u32, events u32, first row u32, last row u32, offset in the postings u32,
-//                        bytes there u32 (0: it has none); their texts: pages of 256
+//                        bytes there u32 (0: it has none); their texts: pages of 64
 //    shapes              pages of 64, see `ShapeTable.encoded`; shape 0, the data in one piece, is not among them
 //    leaves              pages of 64: flags u8 (1 an object, 2 some value has a backslash), occurrence, dictionary entries, first block of
 //                        their hashes, first block of their texts (varints), the path
-//    dictionary hashes   blocks of 1,024: CRC-32C u32 of each text; dictionary texts: pages of 256
+//    dictionary hashes   blocks of 1,024: CRC-32C u32 of each text; dictionary texts: pages of 64
 //    zones               blocks of 128: oldest and newest timestamp, oldest and newest received i64
 //    runs                blocks of 1,024: packed numbers of the first rows, then of the first ids
-//    gaps, receipts      one block, entries as in an index; sequence u64, received i64, ids u64, token u32, reserved u32
+//    gaps                one block, entries as in an index
+//    receipts            one block: sequence u64, erased i64, events u64, first id u64, last id u64 (0: none), token u32, flags u32 (2, 4 of
+//                        the tombstone)
 
 import EyeSystem
 
@@ -17,13 +19,14 @@ import EyeSystem
 struct SealedTables {
     static let textsPerBlock = 512
     static let textEntryBytes = 24
-    static let textsPerPage = 256
+    static let textsPerPage = 64
     static let shapesPerPage = 64
     static let leavesPerPage = 64
     static let hashesPerBlock = 1024
     static let zonesPerBlock = 128
     static let zoneBytes = 32
     static let runsPerBlock = 1024
+    static let receiptBytes = 48
     static let objectFlag: UInt8 = 1
     static let escapesFlag: UInt8 = 2
 
@@ -136,14 +139,17 @@ struct SealedTables {
         }
     }
 
-    func write(_ receipts: [SealedReceipt]) throws(SystemError) {
+    func write(_ receipts: [ErasureReceipt]) throws(SystemError) {
         try writeBlocks(.receipts, receipts.count, perBlock: max(receipts.count, 1)) { _ in
             for receipt in receipts {
-                out.append(number: receipt.sequence)
-                out.append(number: receipt.received)
-                out.append(number: receipt.ids)
+                out.append(number: receipt.id)
+                out.append(number: receipt.erased)
+                out.append(number: receipt.events)
+                out.append(number: receipt.hull?.lowerBound ?? 0)
+                out.append(number: receipt.hull?.upperBound ?? 0)
                 out.append(number: receipt.token)
-                out.append(number: UInt32(0))
+                let flags = (receipt.isSession ? TombstoneFlag.session : 0) | (receipt.isMore ? TombstoneFlag.more : 0)
+                out.append(number: UInt32(flags))
             }
         }
     }

@@ -5,22 +5,12 @@
 import EyeSystem
 import Glibc
 
-/// What a tombstone of a sealed segment leaves behind: that it was there, not what it named.
-struct SealedReceipt: Equatable {
-    static let entryBytes = 32
-
-    /// The tombstone's record sequence.
-    var sequence: UInt64
-    var received: Int64
-    var token: UInt32
-    /// How many ids it named.
-    var ids: UInt64
-}
-
-/// What a sealing leaves out: erased events, and sessions that are erased with all they had.
+/// What a sealing leaves out: what is erased.
 struct SealedOmission {
-    var events = EventIDRanges()
-    var sessions: Set<ID128> = []
+    /// Ids of events.
+    var events = IDSet()
+    /// Sequences of the first records that name sessions: such a session goes with the last of its events.
+    var sequences = IDSet()
 }
 
 /// The sealing of one segment.
@@ -43,6 +33,7 @@ final class SegmentSealer {
     private let disk: any Disk
     private let source: Source
     private let omission: SealedOmission
+    private var look = IDSet.Look()
     private let writer: SealedWriter
     private let rows: SealedRows
     private var header = SealedHeader()
@@ -55,7 +46,10 @@ final class SegmentSealer {
     private var nextRow = 0
     private var hasSessions = false
     private(set) var gaps: [IndexGap] = []
-    private(set) var receipts: [SealedReceipt] = []
+    /// What the segment's tombstones leave behind.
+    private(set) var receipts: [ErasureReceipt] = []
+    /// Sessions whose first record here is left out.
+    private var goneSessions: Set<ID128> = []
     /// Bytes of the finished file.
     private(set) var bytes: Int64 = 0
 
@@ -174,34 +168,32 @@ final class SegmentSealer {
         var sequence = frame.header.firstSequence
         var id = frame.header.firstEventID
         let payload = unsafe frame.payload
+        var erasures = SegmentErasures()
         while offset < frame.payloadCount, let record = unsafe RecordView.at(offset, of: payload) {
             offset += record.byteCount
             switch record.kind {
             case RecordKind.event:
-                if !isLeftOut(id, record.session) {
+                if omission.events.contains(id, &look) {
+                    note(record, sequence, isOpened: false)
+                } else {
                     if rows.isFull { try rows.writeGroup() }
                     try rows.add(record, id: id, sequence: sequence)
                 }
                 id += 1
-            case RecordKind.session:
-                if !omission.sessions.contains(record.session) {
-                    _ = rows.sessions.add(
-                        record.session, received: record.received, sequence: sequence, row: nil, isOpened: true)
-                }
-            case RecordKind.tombstone:
-                receipts.append(
-                    SealedReceipt(
-                        sequence: sequence, received: record.received, token: record.token, ids: record.tombstoneIDs))
+            case RecordKind.session: note(record, sequence, isOpened: true)
+            case RecordKind.tombstone: erasures.add(record, sequence: sequence, nextEventID: id)
             default: break
             }
             sequence += 1
         }
+        receipts += erasures.receipts
     }
 
-    @inline(__always)
-    private func isLeftOut(_ id: UInt64, _ session: ID128) -> Bool {
-        !omission.events.isEmpty && omission.events.contains(id)
-            || !omission.sessions.isEmpty && omission.sessions.contains(session)
+    /// A record that leaves no row: its session is known by it, unless that is left out.
+    private func note(_ record: RecordView, _ sequence: UInt64, isOpened: Bool) {
+        if omission.sequences.contains(sequence) { goneSessions.insert(record.session) }
+        if !goneSessions.isEmpty && goneSessions.contains(record.session) { return }
+        rows.add(record.session, received: record.received, sequence: sequence, isOpened: isOpened)
     }
 
     private func finishLog(_ walk: SegmentWalk) {
@@ -236,21 +228,19 @@ final class SegmentSealer {
         if !hasSessions {
             try takeSessions(of: old)
             gaps = try old.allGaps()
-            receipts = try old.receipts()
+            receipts = try old.erasures().receipts
             hasSessions = true
             return true
         }
         let end = min(nextRow + SegmentSealer.rowsPerStep, old.rows)
         while nextRow < end {
             let id = try old.eventID(ofRow: nextRow)
-            if !omission.events.contains(id) {
+            if !omission.events.contains(id, &look) {
                 let record = try old.record(nextRow, into: scratch)
-                if !isLeftOut(id, record.session) {
-                    try io { () throws(SystemError) in
-                        if rows.isFull { try rows.writeGroup() }
-                        // Its session is known: the sequence is not looked at.
-                        try rows.add(record, id: id, sequence: 0)
-                    }
+                try io { () throws(SystemError) in
+                    if rows.isFull { try rows.writeGroup() }
+                    // Its session is known: the sequence is not looked at.
+                    try rows.add(record, id: id, sequence: 0)
                 }
             }
             nextRow += 1
@@ -263,7 +253,12 @@ final class SegmentSealer {
     /// Takes over the sessions that keep a record, in their order.
     private func takeSessions(of old: SealedFile) throws(IndexFault) {
         var gone = [UInt32](repeating: 0, count: old.sessionCount)
-        for range in omission.events.ranges {
+        var ranges: [ClosedRange<UInt64>] = []
+        omission.events.forEachRange { range in
+            ranges.append(range)
+            return true
+        }
+        for range in ranges where range.lowerBound < old.nextEventID && range.upperBound >= old.firstEventID {
             let first = try old.row(atOrAfter: range.lowerBound)
             let end = range.upperBound == UInt64.max ? old.rows : try old.row(atOrAfter: range.upperBound + 1)
             for row in first..<max(first, end) {
@@ -274,10 +269,9 @@ final class SegmentSealer {
         }
         for code in 0..<old.sessionCount {
             let entry = try old.session(code: code)
-            guard entry.isOpened || entry.events > gone[code], !omission.sessions.contains(entry.id) else { continue }
-            _ = rows.sessions.add(
-                entry.id, received: entry.firstReceived, sequence: entry.firstSequence, row: nil,
-                isOpened: entry.isOpened)
+            guard entry.events > gone[code] || !omission.sequences.contains(entry.firstSequence) else { continue }
+            rows.add(
+                entry.id, received: entry.firstReceived, sequence: entry.firstSequence, isOpened: entry.isOpened)
         }
     }
 
@@ -342,19 +336,5 @@ final class SegmentSealer {
         header.leaves = rows.shapes.leaves.count
         header.runs = rows.runRows.count
         bytes = try writer.finish(header)
-    }
-}
-
-extension RecordView {
-    /// How many ids a tombstone names.
-    var tombstoneIDs: UInt64 {
-        var ids: UInt64 = 0
-        for pair in 0..<((byteCount - Record.headBytes) / 16) {
-            // In bounds: `at` found whole pairs.
-            let first = unsafe bytes.u64(Record.headBytes + pair * 16)
-            let last = unsafe bytes.u64(Record.headBytes + pair * 16 + 8)
-            if last >= first { ids &+= last &- first &+ 1 }
-        }
-        return ids
     }
 }

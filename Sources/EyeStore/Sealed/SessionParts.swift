@@ -1,7 +1,7 @@
 // The session parts of a sealed segment: a table in the order of codes (that of their first records), the ids in their own order, the first
 // id of each block of them, and the filter. Written by `SegmentSealer`; one thread.
 //
-//    sessions            blocks of 1,024, packed numbers one behind the other: rank (place in the order of ids), first received, first
+//    sessions            blocks of 256, packed numbers one behind the other: rank (place in the order of ids), first received, first
 //                        sequence, first row, last row less first row (-1: no event), events × 2 + 1 if a record opened it, where its
 //                        postings begin (one more than sessions: where the last one's end)
 //    session ids         blocks of 256, rising: 16 bytes each, then packed numbers of their codes
@@ -12,14 +12,16 @@ import EyeSystem
 
 /// Writes the session parts.
 enum SessionParts {
-    static let sessionsPerBlock = 1024
+    static let sessionsPerBlock = 256
     static let idsPerBlock = 256
     static let firstIDsPerBlock = 256
 
     /// Writes `table`; the posting of code c is at `postings[c]` up to `postings[c + 1]`.
     static func write(_ table: SessionTable, postings: [UInt64], _ writer: SealedWriter) throws(SystemError) {
         let entries = table.entries
-        let order = (0..<UInt32(entries.count)).sorted { entries[Int($0)].id < entries[Int($1)].id }
+        var sorted = entries.enumerated().map { (id: $0.element.id, code: UInt32($0.offset)) }
+        sorted.sort { $0.id < $1.id }
+        let order = sorted.map(\.code)
         var ranks = [UInt32](repeating: 0, count: entries.count)
         for (rank, code) in order.enumerated() { ranks[Int(code)] = UInt32(rank) }
         let out = GrowingBytes(capacity: 1 << 14)

@@ -7,15 +7,15 @@ import Glibc
 /// Shapes and leaves of a segment under construction.
 @safe
 final class ShapeTable {
+    @safe
     private struct Shape {
-        /// Where its literals are, one after the other, and where their lengths (u32) are, one more than leaves.
+        /// Where its literals are, one after the other.
         var text: Int
         var textBytes: Int
-        var lengths: Int
-        var leaves: Int
-        /// Where its leaves (u32) are.
-        var leafList: Int
-        var hash: UInt64
+        /// Their lengths, one more than leaves; and the leaves.
+        var literals: UnsafeMutableBufferPointer<UInt32>
+        var leaves: UnsafeMutableBufferPointer<UInt32>
+        var leafCount: Int { unsafe leaves.count }
     }
 
     /// A leaf of the segment: a value, or an object on the way to one.
@@ -35,13 +35,12 @@ final class ShapeTable {
     private let decomposer: any DataDecomposer
     private let seed: UInt64
     private let texts = GrowingBytes(capacity: 1024)
-    private let lengths = GrowingBytes(capacity: 256)
-    private let leafLists = GrowingBytes(capacity: 256)
     private var shapes: [Shape] = []
     private var byHash: [UInt64: [Int]] = [:]
     private(set) var leaves: [Leaf] = [Leaf(path: [], occurrence: 0, isObject: false)]
     private var leafNumbers: [LeafKey: Int] = [:]
-    private var lastShape = -1
+    /// The shapes met last, the latest first; -1: none.
+    private var recent = (-1, -1, -1)
     /// Pairs (offset, bytes) of the leaves found last.
     let places: UnsafeMutableBufferPointer<UInt32>
 
@@ -52,7 +51,13 @@ final class ShapeTable {
         unsafe places.initialize(repeating: 0)
     }
 
-    deinit { unsafe places.deallocate() }
+    deinit {
+        unsafe places.deallocate()
+        for shape in shapes {
+            unsafe shape.literals.deallocate()
+            unsafe shape.leaves.deallocate()
+        }
+    }
 
     /// Shapes, the one for data in one piece (0) included.
     var count: Int { shapes.count + 1 }
@@ -60,34 +65,57 @@ final class ShapeTable {
     /// The shape of `data`, and how many leaves are in `places`; 0: it is kept in one piece.
     @inline(__always)
     func shape(of data: UnsafeRawBufferPointer) -> (shape: Int, leaves: Int) {
+        if recent.0 >= 0, let found = unsafe follow(recent.0, data) { return found }
+        return unsafe olderShape(data)
+    }
+
+    @inline(__always)
+    private func follow(_ shape: Int, _ data: UnsafeRawBufferPointer) -> (shape: Int, leaves: Int)? {
+        let known = shapes[shape]
+        let text = unsafe texts.view.slice(known.text, known.textBytes)
+        guard unsafe decomposer.follows(text, UnsafeBufferPointer(known.literals), data, places: places),
+            unsafe isSound(data, known.leafCount)
+        else { return nil }
+        return (shape + 1, known.leafCount)
+    }
+
+    @inline(never)
+    private func olderShape(_ data: UnsafeRawBufferPointer) -> (shape: Int, leaves: Int) {
+        if recent.1 >= 0, let found = unsafe follow(recent.1, data) {
+            recent = (recent.1, recent.0, recent.2)
+            return found
+        }
+        if recent.2 >= 0, let found = unsafe follow(recent.2, data) {
+            recent = (recent.2, recent.0, recent.1)
+            return found
+        }
         let found = unsafe decomposer.leaves(of: data, depthMax: StoreLimits.leafDepthMax, places: places)
         guard found >= 0 else { return (0, 0) }
-        if lastShape >= 0, unsafe matches(shapes[lastShape], data, found) { return (lastShape + 1, found) }
         return unsafe otherShape(data, found)
     }
 
     /// The leaf of place `index` of a shape.
     @inline(__always)
     func leaf(_ shape: Int, _ index: Int) -> Int {
-        Int(leafLists.number(shapes[shape - 1].leafList &+ index &* 4, as: UInt32.self))
+        let known = shapes[shape - 1]
+        precondition(index >= 0 && index < known.leafCount, "a leaf that is there")
+        return unsafe Int(known.leaves[index])
     }
 
-    @inline(__always)
     private func matches(_ shape: Shape, _ data: UnsafeRawBufferPointer, _ found: Int) -> Bool {
-        guard shape.leaves == found else { return false }
+        guard shape.leafCount == found else { return false }
         let known = unsafe texts.view
         var at = 0
         var from = shape.text
         for index in 0...found {
-            let length = Int(lengths.number(shape.lengths &+ index &* 4, as: UInt32.self))
-            // In bounds: the decomposer's places were checked to rise and to lie inside, see `isSound`; checked here again by the sum.
+            // In bounds: `isSound` has looked at the places; a shape has one literal more than leaves.
+            let length = unsafe Int(shape.literals[index])
             let start = unsafe index < found ? Int(places[index &* 2]) : data.count
-            guard start &- at == length, start <= data.count,
-                unsafe known.slice(from, length).equals(data.slice(at, length))
-            else { return false }
+            guard start &- at == length, unsafe known.slice(from, length).isSame(data.slice(at, length)) else {
+                return false
+            }
             from &+= length
             if index < found { at = unsafe start &+ Int(places[index &* 2 &+ 1]) }
-            guard at <= data.count else { return false }
         }
         return true
     }
@@ -97,11 +125,11 @@ final class ShapeTable {
         guard unsafe isSound(data, found) else { return (0, 0) }
         let hash = unsafe self.hash(data, found)
         for candidate in byHash[hash] ?? [] where unsafe matches(shapes[candidate], data, found) {
-            lastShape = candidate
+            recent = (candidate, recent.0, recent.1)
             return (candidate + 1, found)
         }
         guard unsafe add(data, found, hash) else { return (0, 0) }
-        lastShape = shapes.count - 1
+        recent = (shapes.count - 1, recent.0, recent.1)
         return (shapes.count, found)
     }
 
@@ -138,17 +166,19 @@ final class ShapeTable {
             let paths = unsafe decomposer.paths(of: data, depthMax: StoreLimits.leafDepthMax),
             paths.leaves.count == found, paths.isHidden.count == found, let numbers = numbers(paths)
         else { return false }
-        var shape = Shape(
-            text: texts.count, textBytes: literalBytes, lengths: lengths.count, leaves: found,
-            leafList: leafLists.count, hash: hash)
-        shape.hash = hash
-        for number in numbers { leafLists.append(number: UInt32(number)) }
+        let shape = unsafe Shape(
+            text: texts.count, textBytes: literalBytes, literals: .allocate(capacity: found + 1),
+            leaves: .allocate(capacity: found))
         var at = 0
+        // In bounds: both were made for just so many.
         for index in 0...found {
             let start = unsafe index < found ? Int(places[index * 2]) : data.count
             unsafe texts.append(data.slice(at, start - at))
-            lengths.append(number: UInt32(start - at))
-            if index < found { at = unsafe start + Int(places[index * 2 + 1]) }
+            unsafe shape.literals.initializeElement(at: index, to: UInt32(start - at))
+            if index < found {
+                unsafe shape.leaves.initializeElement(at: index, to: UInt32(numbers[index]))
+                at = unsafe start + Int(places[index * 2 + 1])
+            }
         }
         byHash[hash, default: []].append(shapes.count)
         shapes.append(shape)
@@ -183,10 +213,11 @@ final class ShapeTable {
     /// of text after the last one, as varints; then the text.
     func encoded(_ number: Int, to out: GrowingBytes) {
         let shape = shapes[number - 1]
-        out.append(varint: UInt64(shape.leaves))
-        for index in 0...shape.leaves {
-            out.append(varint: UInt64(lengths.number(shape.lengths + index * 4, as: UInt32.self)))
-            if index < shape.leaves { out.append(varint: UInt64(leaf(number, index))) }
+        out.append(varint: UInt64(shape.leafCount))
+        for index in 0...shape.leafCount {
+            // In bounds: a shape has one literal more than leaves.
+            out.append(varint: unsafe UInt64(shape.literals[index]))
+            if index < shape.leafCount { out.append(varint: unsafe UInt64(shape.leaves[index])) }
         }
         unsafe out.append(texts.view.slice(shape.text, shape.textBytes))
     }

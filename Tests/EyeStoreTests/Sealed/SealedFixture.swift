@@ -2,6 +2,7 @@
 
 import EyeQueryHTTP
 import EyeSystem
+import Glibc
 import Testing
 
 @testable import EyeStore
@@ -52,6 +53,7 @@ final class SealedFixture {
         _ omission: SealedOmission = SealedOmission(), decomposer: any DataDecomposer = EventDataReading(),
         name: String = "/a.seg"
     ) throws -> SealedFile {
+        try remove(name)
         let sealer = try sealer(to: folder.path + name, omission, decomposer: decomposer)
         while try sealer.step() {}
         return try open(name)
@@ -59,10 +61,17 @@ final class SealedFixture {
 
     /// Seals `old` again without some events.
     func seal(_ old: SealedFile, _ omission: SealedOmission, name: String = "/b.seg") throws -> SealedFile {
+        try remove(name)
         let sealer = try SegmentSealer(
             sealed: old, to: folder.path + name, disk, decomposer: EventDataReading(), omission: omission, seed: 43)
         while try sealer.step() {}
         return try open(name)
+    }
+
+    private func remove(_ name: String) throws {
+        do throws(SystemError) { try disk.remove(folder.path + name) } catch {
+            if error.errno != ENOENT { throw error }
+        }
     }
 
     func open(_ name: String = "/a.seg", cacheBytes: Int = 4 << 20) throws -> SealedFile {
