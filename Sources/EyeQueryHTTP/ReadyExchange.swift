@@ -38,7 +38,7 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
 
     func channelHasRoom() {}
 
-    /// Damage that the ingest side's start met, by its metrics.
+    /// Damage that the ingest side's start met, and what its background work could not do, by its metrics.
     static func notes(_ metrics: [UInt8]) -> [String] {
         var numbers: [String: UInt64] = [:]
         for line in metrics.split(separator: 0x0A) {
@@ -46,8 +46,18 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
             guard words.count == 2, let number = UInt64(String(decoding: words[1], as: UTF8.self)) else { continue }
             numbers[String(decoding: words[0], as: UTF8.self)] = number
         }
-        guard let ranges = numbers["eye_store_damaged_ranges"], ranges > 0 else { return [] }
-        let bytes = numbers["eye_store_damaged_bytes"] ?? 0
-        return ["damage: the last start found \(ranges) damaged places (\(bytes) bytes); 'eye verify' lists them"]
+        var notes: [String] = []
+        if let ranges = numbers["eye_store_damaged_ranges"], ranges > 0 {
+            let bytes = numbers["eye_store_damaged_bytes"] ?? 0
+            notes.append(
+                "damage: the last start found \(ranges) damaged places (\(bytes) bytes); 'eye verify' lists them")
+        }
+        if let segments = numbers["eye_store_damaged_segments"], segments > 0 {
+            notes.append("damage: \(segments) closed segments are damaged and not sealed; 'eye verify' lists them")
+        }
+        if numbers["eye_store_sealing_failed"] == 1 {
+            notes.append("sealing: the last attempt to seal a closed segment failed; the ingest side's log says why")
+        }
+        return notes
     }
 }

@@ -1,5 +1,5 @@
 // What has time: samples of refused lines into the rejected log, the accounts file looked at for changes, last use of tokens
-// noted, indexes of closed segments built. One thread for the light work, one at the lowest priority for the indexes.
+// noted, closed segments indexed and sealed. One thread for the light work, one at the lowest priority for the segments.
 
 import EyeStore
 import EyeSystem
@@ -16,7 +16,7 @@ final class Housekeeping: @unchecked Sendable {
     private let time: any TimeSource
     private let log: Log
     private let isStopping = Atomic<Bool>(false)
-    private let indexWake: WakeSignal
+    private let segmentWake: WakeSignal
     private var uses: TokenUse
     private let frame = Frame()
     private let evicted = Atomic<UInt64>(0)
@@ -32,7 +32,7 @@ final class Housekeeping: @unchecked Sendable {
     }
 
     private static let tokenUseMilliseconds: UInt64 = 10_000
-    private static let indexLookMilliseconds: Int32 = 500
+    private static let segmentLookMilliseconds: Int32 = 500
 
     init(
         disk: any Disk, options: IngestOptions, writer: StoreWriter, accounts: AccountsView, samples: SampleQueue,
@@ -47,7 +47,7 @@ final class Housekeeping: @unchecked Sendable {
         self.rejected = rejected
         self.time = time
         self.log = log
-        indexWake = try WakeSignal()
+        segmentWake = try WakeSignal()
         emptied = try WakeSignal()
         uses = TokenUse.read(disk, folder: options.folder)
     }
@@ -78,9 +78,13 @@ final class Housekeeping: @unchecked Sendable {
         }
     }
 
-    /// Body of the thread that builds indexes.
-    func runIndexing() {
+    /// What was done with closed segments, for the metrics.
+    var keeping: KeeperStatus { writer.keeping }
+
+    /// Body of the thread that indexes and seals closed segments.
+    func runSegments() {
         Thread.yieldPriority()
+        var lastError: String?
         while !isStopping.load(ordering: .acquiring) {
             do throws(SystemError) {
                 while !isStopping.load(ordering: .acquiring), try writer.maintain() {}
@@ -89,14 +93,21 @@ final class Housekeeping: @unchecked Sendable {
                 log.warning(
                     "cannot write the index of a closed segment; queries go on without it", ["error": "\(error)"])
             }
-            indexWake.sleep(timeoutMilliseconds: Housekeeping.indexLookMilliseconds)
+            let status = writer.keeping
+            if let error = status.lastError, error != lastError {
+                log.warning("a closed segment could not be sealed; nothing is lost, it stays in log/", ["error": error])
+            } else if status.lastError == nil, lastError != nil {
+                log.info("closed segments are sealed again")
+            }
+            lastError = status.lastError
+            segmentWake.sleep(timeoutMilliseconds: Housekeeping.segmentLookMilliseconds)
         }
     }
 
     func stop() {
         isStopping.store(true, ordering: .releasing)
         samples.wake.signal()
-        indexWake.signal()
+        segmentWake.signal()
     }
 
     private func milliseconds() -> UInt64 { time.monotonicNanoseconds() / 1_000_000 }

@@ -202,7 +202,7 @@ public final class IngestService {
         }
         otherThreads.append(try Thread.start(name: "eye-housekeep") { [housekeeping] in housekeeping.run() })
         erasingThread = try Thread.start(name: "eye-erase") { [erasures] in erasures.run() }
-        otherThreads.append(try Thread.start(name: "eye-index") { [housekeeping] in housekeeping.runIndexing() })
+        otherThreads.append(try Thread.start(name: "eye-segments") { [housekeeping] in housekeeping.runSegments() })
     }
 
     /// Stops: every complete line that was received is judged and durable when this returns. The caller bounds the time,

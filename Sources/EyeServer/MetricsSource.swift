@@ -75,6 +75,24 @@ final class MetricsSource: Sendable {
         text.counter(
             "eye_store_recoveries_total", "Repairs by this start: an unfinished write cut, a last commit written anew.",
             (recovery.torn == nil ? 0 : 1) + (recovery.rewrittenEvents > 0 ? 1 : 0))
+        MetricsSource.add(parts.housekeeping.keeping, to: &text)
         return text.bytes
+    }
+
+    private static func add(_ keeping: KeeperStatus, to text: inout MetricsText) {
+        text.gauge("eye_store_sealed_segments", "Sealed segments.", UInt64(keeping.sealedSegments))
+        text.gauge("eye_store_sealed_bytes", "Bytes of sealed segments.", keeping.sealedBytes)
+        text.gauge("eye_store_sealed_events", "Events in sealed segments.", keeping.sealedEvents)
+        text.gauge(
+            "eye_store_waiting_segments", "Closed segments of the log that are not sealed yet.",
+            UInt64(keeping.waitingSegments))
+        text.gauge(
+            "eye_store_damaged_segments", "Closed segments of the log that are damaged and stay as they are.",
+            UInt64(keeping.damagedSegments))
+        text.counter("eye_store_sealings_total", "Segments sealed.", keeping.sealings)
+        text.counter("eye_store_sealing_failures_total", "Attempts to seal a segment that failed.", keeping.failures)
+        text.gauge(
+            "eye_store_sealing_failed", "1: the last attempt to seal a segment failed (the log says why).",
+            keeping.lastError == nil ? 0 : 1)
     }
 }

@@ -21,6 +21,10 @@ public enum CorruptionCause: UInt32, Sendable, CaseIterable {
     case missingSegment = 7
     /// The kernel could not read it.
     case unreadable = 8
+    /// The header of a sealed segment is damaged, or it is not the segment its name says.
+    case badSealedFile = 9
+    /// A block of a sealed segment does not match its checksum.
+    case badSealedBlock = 10
 
     /// What it means, for people.
     public var text: String {
@@ -33,6 +37,8 @@ public enum CorruptionCause: UInt32, Sendable, CaseIterable {
         case .missingBytes: "the file ends before the durable position"
         case .missingSegment: "a segment is missing"
         case .unreadable: "the disk could not read it"
+        case .badSealedFile: "the sealed segment's header is damaged"
+        case .badSealedBlock: "a block of the sealed segment does not match its checksum"
         }
     }
 }
@@ -41,6 +47,8 @@ public enum CorruptionCause: UInt32, Sendable, CaseIterable {
 public struct Corruption: Sendable, Equatable, CustomStringConvertible {
     /// The segment, by its first record sequence.
     public var segment: UInt64
+    /// Its last record sequence, if it is sealed; nil: a segment of the log.
+    public var lastSequence: UInt64?
     /// Where in its file.
     public var offset: Int64
     /// How many bytes.
@@ -59,7 +67,8 @@ public struct Corruption: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         let ids = eventIDs.map { "event ids \($0.lowerBound)-\($0.upperBound) may be lost" } ?? "no event id is lost"
-        return "segment \(segment), offset \(offset), \(bytes) bytes: \(cause.text); \(ids)"
+        let kind = lastSequence == nil ? "segment" : "sealed segment"
+        return "\(kind) \(segment), offset \(offset), \(bytes) bytes: \(cause.text); \(ids)"
     }
 }
 

@@ -1,6 +1,7 @@
 // A query under way: pulls matching events out of a snapshot, in order of id, a bounded piece of work at each step, so that one thread
-// can serve many. Segment by segment: the index rules the segment out or gives rows; rows give runs of frames; frames are read, checked
-// and shown. Invariant: no byte is shown whose frame was not checked for this showing. Used on its reader's thread.
+// can serve many. Segment by segment: the index rules the segment out or gives rows; rows of the log give runs of frames, which are read,
+// checked and shown; rows of a sealed segment are made into records again. A segment that was sealed, rewritten or dropped meanwhile is
+// found again by id. Invariant: no byte is shown whose checksum was not checked. Used on its reader's thread.
 
 import EyeSystem
 import Glibc
@@ -17,7 +18,7 @@ public enum CursorState: Sendable {
 
 /// A query under way.
 public final class EventCursor {
-    let snapshot: Snapshot
+    private(set) var snapshot: Snapshot
     let filter: EventFilter
     /// Ids that damage may have withheld from this answer so far (for `Eye-Incomplete`).
     public private(set) var damage = DamagedIDs()
@@ -32,17 +33,25 @@ public final class EventCursor {
     // Segments that are still to be looked at; nil: not located yet.
     private var range: ClosedRange<Int>?
     private var isDone = false
-    private var knowsErasures = false
+    /// The reader's knowledge of erasures that is known to be complete.
+    private var erasures: UInt64?
     private var current = 0
     private var plan: SegmentPlan?
     /// First event id of the segment looked at before (newest first), or the id after its last (oldest first).
     private var neighbour: UInt64?
     private var segmentsVisited = 0
+    /// Ids of the current segment, from first to below next, as far as it has numbers.
+    private var bounds: (first: UInt64, next: UInt64) = (0, 0)
+    /// How often in a row a segment was not where the list says.
+    private var misses = 0
+    /// So often the segments are listed again before one that is listed and not there is passed over.
+    private static let missesMax = 8
     // Within a segment.
     private var nextGroup = 0
     private var matches: [UInt32] = []
     private var matchesTaken = 0
     private var run = ExtentRun()
+    private var sealedRun = SealedRun()
     private var countBefore: UInt64 = 0
     /// Work left in this step, about nanoseconds.
     private var budget = 0
@@ -67,7 +76,7 @@ public final class EventCursor {
     /// Shows matching events to `body` until the step's work is done, `body` returns false, or there are no more.
     public func step(_ body: (borrowing EventView) -> Bool) throws(SystemError) -> CursorState {
         try work { () throws(IndexFault) in
-            while let found = run.next(newestFirst: filter.newestFirst) {
+            while let found = try nextEvent() {
                 // About what it takes to write one out.
                 budget -= 500
                 done(with: found.id)
@@ -84,13 +93,20 @@ public final class EventCursor {
     public func countStep() throws(SystemError) -> CursorState {
         isCounting = true
         return try work { () throws(IndexFault) in
-            while let found = run.next(newestFirst: filter.newestFirst) {
+            while let found = try nextEvent() {
                 if filter.passes(found.record, snapshot.reader.data) { count += 1 }
             }
             return nil
         }
     }
     private var isCounting = false
+
+    /// The next event that is at hand.
+    @inline(__always)
+    private func nextEvent() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
+        if let found = run.next(newestFirst: filter.newestFirst) { return found }
+        return try sealedRun.next(newestFirst: filter.newestFirst)
+    }
 
     private func done(with id: UInt64) {
         if filter.newestFirst { high = id } else { low = id + 1 }
@@ -100,7 +116,7 @@ public final class EventCursor {
     func idStep() throws(SystemError) -> CursorState {
         isGathering = true
         return try work { () throws(IndexFault) in
-            while let found = run.next(newestFirst: filter.newestFirst) {
+            while let found = try nextEvent() {
                 if filter.passes(found.record, snapshot.reader.data) { ids.insert(found.id) }
             }
             return nil
@@ -135,23 +151,54 @@ public final class EventCursor {
                 if try !advance() {
                     isDone = true
                     run = ExtentRun()
+                    sealedRun = SealedRun()
                     return .end
                 }
             } catch {
                 switch error {
-                case .damaged:
-                    snapshot.reader.segment(snapshot.bases[current]).distrustIndex()
-                    restartSegment()
+                case .damaged: lose()
                 case .system(let error):
-                    guard error.errno == ENOENT else { throw error }
-                    // Gone by retention: its events are no longer there for anybody.
-                    snapshot.reader.noteMissing(snapshot.bases[current])
-                    restartSegment()
-                    neighbour = nil
-                    if !nextSegment() { isDone = true }
+                    guard error.isMissing else { throw error }
+                    try findAgain()
                 }
             }
         }
+    }
+
+    /// The index is damaged: it is made anew from the log. Of a sealed segment there is no log: the row group at hand is lost.
+    private func lose() {
+        let name = snapshot.segments[current]
+        guard name.isSealed else {
+            snapshot.reader.segment(name).distrustIndex()
+            restartSegment()
+            return
+        }
+        if let plan, nextGroup > 0, let group = plan.group(number: nextGroup - 1, newestFirst: filter.newestFirst),
+            let lost = plan.ids(ofGroup: group)
+        {
+            noteLost(lost.first, lost.next, .badSealedBlock)
+            matches.removeAll(keepingCapacity: true)
+            matchesTaken = 0
+            sealedRun.drop()
+            return
+        }
+        noteLost(bounds.first, bounds.next, .badSealedBlock)
+        if !nextSegment() { isDone = true }
+    }
+
+    /// The segment is not there any more: it was sealed, rewritten or dropped. What is left to be shown is looked for by id.
+    private func findAgain() throws(SystemError) {
+        snapshot.reader.noteMissing(snapshot.segments[current])
+        restartSegment()
+        misses += 1
+        if misses > EventCursor.missesMax {
+            // A name without a file behind it.
+            neighbour = nil
+            if !nextSegment() { isDone = true }
+            return
+        }
+        try snapshot.listAgain()
+        range = nil
     }
 
     private func restartSegment() {
@@ -159,18 +206,22 @@ public final class EventCursor {
         matches.removeAll(keepingCapacity: true)
         matchesTaken = 0
         run.drop()
+        sealedRun.drop()
         count = countBefore
     }
 
     /// Does the next piece of work. False: nothing is left.
     private func advance() throws(IndexFault) -> Bool {
-        if !knowsErasures {
-            knowsErasures = try io { () throws(SystemError) in try snapshot.prepareErasures() }
-            if !knowsErasures { budget -= StoreLimits.workPerIndexedFrame }
+        if erasures != snapshot.reader.erasures.version {
+            if try io({ () throws(SystemError) in try snapshot.prepareErasures() }) {
+                erasures = snapshot.reader.erasures.version
+            } else {
+                budget -= StoreLimits.workPerIndexedFrame
+            }
             return true
         }
         guard let range else { return try locateRange() }
-        guard range.contains(current) else { return false }
+        guard range.contains(current), current < snapshot.segments.count else { return false }
         guard let plan else { return try beginSegment() }
         if matchesTaken < matches.count {
             try takeRun(plan)
@@ -191,7 +242,7 @@ public final class EventCursor {
     }
 
     private func locateRange() throws(IndexFault) -> Bool {
-        guard low < high, !snapshot.bases.isEmpty else { return false }
+        guard low < high, !snapshot.segments.isEmpty else { return false }
         let ends = try io { () throws(SystemError) in (try snapshot.locate(low), try snapshot.locateLast(high - 1)) }
         range = ends.0...max(ends.0, ends.1)
         current = filter.newestFirst ? max(ends.0, ends.1) : ends.0
@@ -200,10 +251,18 @@ public final class EventCursor {
 
     private func nextSegment() -> Bool {
         // An index that had to be built in memory is large: the limit is looked at at once.
-        let isBuilt = plan?.index is IndexBuilder && current < snapshot.bases.count - 1
+        let isBuilt = plan?.index is IndexBuilder && current < snapshot.segments.count - 1
         plan = nil
         run.drop()
+        sealedRun.drop()
         countBefore = count
+        misses = 0
+        if filter.newestFirst {
+            if bounds.first > 0 { high = min(high, bounds.first) }
+        } else {
+            low = max(low, bounds.next)
+        }
+        bounds = (0, 0)
         current += filter.newestFirst ? -1 : 1
         segmentsVisited += 1
         if isBuilt || segmentsVisited % 16 == 0 { snapshot.reader.trim() }
@@ -215,7 +274,9 @@ public final class EventCursor {
             budget -= StoreLimits.workPerIndexedFrame
             return true
         }
-        budget -= 5_000
+        budget -= index is IndexBuilder ? 5_000 : 3_000
+        bounds = (index.firstEventID, index.nextEventID)
+        nextGroup = 0
         try noteGaps(index)
         guard
             let made = try SegmentPlan(
@@ -229,19 +290,18 @@ public final class EventCursor {
             return nextSegment()
         }
         plan = made
-        nextGroup = 0
         return true
     }
 
     /// Collects damaged ids in this segment, and between it and its neighbours.
     private func noteGaps(_ index: any SegmentIndex) throws(IndexFault) {
-        let base = snapshot.bases[current]
+        let name = snapshot.segments[current]
         for gap in try index.allGaps() {
             damage.add(gap.firstEventID, gap.nextEventID)
             snapshot.reader.note(
                 Corruption(
-                    segment: base, offset: gap.offset, bytes: gap.bytes, cause: gap.cause,
-                    firstEventID: gap.firstEventID, nextEventID: gap.nextEventID))
+                    segment: name.first, lastSequence: name.last, offset: gap.offset, bytes: gap.bytes,
+                    cause: gap.cause, firstEventID: gap.firstEventID, nextEventID: gap.nextEventID))
         }
         // A segment without any header or frame has no numbers of its own: first and next are 0.
         let first = index.firstEventID
@@ -249,15 +309,15 @@ public final class EventCursor {
         if filter.newestFirst {
             var end = neighbour
             if end == nil { end = try numberBehind(current) }
-            if let end, next > 0, next < end { noteLost(base, next, end, .missingBytes) }
-            if current == 0 { noteLost(base, try firstKept(), first > 0 ? first : end ?? 1, .missingBytes) }
+            if let end, next > 0, next < end { noteLost(next, end, .missingBytes) }
+            if current == 0 { noteLost(try firstKept(), first > 0 ? first : end ?? 1, .missingBytes) }
             neighbour = first > 0 ? first : end
         } else {
             let start = current == 0 ? try firstKept() : neighbour
-            if let start, first > start { noteLost(base, start, first, .missingSegment) }
+            if let start, first > start { noteLost(start, first, .missingSegment) }
             neighbour = next > 0 ? next : start
-            if current == snapshot.bases.count - 1, let from = neighbour, let end = snapshot.nextEventID {
-                noteLost(base, from, end, .missingBytes)
+            if current == snapshot.segments.count - 1, let from = neighbour, let end = snapshot.nextEventID {
+                noteLost(from, end, .missingBytes)
             }
         }
     }
@@ -268,18 +328,21 @@ public final class EventCursor {
 
     /// The first event id behind segment `index`, by the next one's header or the durable position; nil: not known.
     private func numberBehind(_ index: Int) throws(IndexFault) -> UInt64? {
-        if index == snapshot.bases.count - 1 { return snapshot.nextEventID }
+        if index == snapshot.segments.count - 1 { return snapshot.nextEventID }
         return try io { () throws(SystemError) in try snapshot.firstEventID(index + 1) }
     }
 
-    private func noteLost(_ base: UInt64, _ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) {
+    private func noteLost(_ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) {
         guard first < next else { return }
         damage.add(first, next)
+        let name = snapshot.segments[current]
         snapshot.reader.note(
-            Corruption(segment: base, offset: 0, bytes: 0, cause: cause, firstEventID: first, nextEventID: next))
+            Corruption(
+                segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: cause, firstEventID: first,
+                nextEventID: next))
     }
 
-    /// Reads the next run of frames that holds matches.
+    /// Takes up the next run of rows with ids that follow each other; of the log it is read.
     private func takeRun(_ plan: SegmentPlan) throws(IndexFault) {
         let left = matches.count - matchesTaken
         let row = Int(filter.newestFirst ? matches[left - 1] : matches[matchesTaken])
@@ -298,11 +361,15 @@ public final class EventCursor {
         {
             return
         }
+        if let sealed = plan.index as? SealedFile {
+            sealedRun.take(extent, rows: matches[from..<(from + length)], of: sealed)
+            return
+        }
         budget -= extent.bytes / 3
-        let base = snapshot.bases[current]
-        let file = try io { () throws(SystemError) in try snapshot.reader.segment(base).log() }
+        let name = snapshot.segments[current]
+        let file = try io { () throws(SystemError) in try snapshot.reader.segment(name).log() }
         let wanted = matches[from..<(from + length)]
-        try run.read(extent, rows: wanted, file: file, base: base, salt: plan.index.salt) { lost in
+        try run.read(extent, rows: wanted, file: file, base: name.first, salt: plan.index.salt) { lost in
             damage.add(lost.firstEventID, lost.nextEventID)
             snapshot.reader.note(lost)
         }

@@ -1,8 +1,9 @@
-// Fills the event_id window at start: from the segments that recovery has just read and from the indexes of the newest closed ones, back to
-// a million ids or 24 hours. Bounded in work, so that a start is quick whatever the store's size: what could not be looked at is said.
+// Fills the event_id window at start: from the segments that recovery has just read, from sealed ones and from the indexes of the newest
+// closed ones, back to a million ids or 24 hours. Bounded in work, so that a start is quick whatever the store's size: what could not be looked at is said.
 // Used once, before the appender starts.
 
 import EyeSystem
+import Glibc
 
 /// Rebuilds the window.
 struct EventIDMemory {
@@ -23,23 +24,30 @@ struct EventIDMemory {
         var isComplete = true
         var scanLeft = StoreLimits.startScanBytesMax
         var looksLeft = StoreLimits.startIndexesMax
-        let oldestRead = recovered.findings.last?.base ?? 0
-        let closed = recovered.segments.filter { $0 < oldestRead }
-        for (index, base) in closed.enumerated().reversed() {
+        let read = Set(recovered.findings.map { SegmentName.log($0.base) })
+        let segments = recovered.segments
+        // The last one is the active one: read, or just begun.
+        for (index, name) in segments.enumerated().dropLast().reversed() where !read.contains(name) {
             if count >= StoreLimits.eventIDWindowCount { break }
             looksLeft -= 1
             guard looksLeft >= 0 else {
                 isComplete = false
                 break
             }
-            if let known = try fromIndex(base, now: now) {
+            let known = try name.isSealed ? fromSealed(name, now: now) : fromIndex(name.first, now: now)
+            if let known {
                 lists.append(known.ids)
                 count += known.ids.count
                 if now &- known.newestReceived > StoreLimits.eventIDWindowMicroseconds { break }
                 continue
             }
-            let next = index + 1 < closed.count ? closed[index + 1] : oldestRead
-            let found = try SegmentReading(disk, log: folder + "/log").read(base, durable: Int64.max, next: next)
+            if name.isSealed {
+                // Nothing else tells what a damaged one held.
+                isComplete = false
+                continue
+            }
+            let found = try SegmentReading(disk, log: folder + "/log").read(
+                name.first, durable: Int64.max, next: segments[index + 1].first)
             lists.append(found.eventIDs)
             count += found.eventIDs.count
             scanLeft -= found.fileBytes
@@ -55,6 +63,26 @@ struct EventIDMemory {
         }
         window.trim(now: now)
         return isComplete
+    }
+
+    /// What a sealed segment tells; nil: it is damaged.
+    private func fromSealed(_ name: SegmentName, now: Int64) throws(SystemError) -> (
+        ids: [SeenEventID], newestReceived: Int64
+    )? {
+        var file: SealedFile?
+        do throws(SystemError) {
+            file = try SealedFile.open(disk, folder: folder, name, cache: cache)
+        } catch {
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+        }
+        guard let file else { return nil }
+        do throws(IndexFault) {
+            var ids: [SeenEventID] = []
+            for group in 0..<file.groups { ids += try file.seenEventIDs(group: group) }
+            return (ids, file.rows > 0 ? file.newestReceived : now)
+        } catch {
+            return nil
+        }
     }
 
     /// What the index of a segment tells; nil: there is none, or it is damaged.

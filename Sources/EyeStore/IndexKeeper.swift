@@ -76,7 +76,8 @@ final class IndexKeeper: Sendable {
         }
     }
 
-    /// Whether the index that is there has a whole head and is of this segment.
+    /// Whether the index that is there has a whole head and is of this segment. One that knows of damage is made anew, once in a life: the
+    /// file may have been put right.
     private func isIndexed(_ base: UInt64) throws(SystemError) -> Bool {
         let cache = BlockCache(bytesMax: 1 << 20)
         guard let found = try IndexFile.open(disk, path: path(base, "index", ".idx"), base: base, cache: cache) else {
@@ -85,7 +86,8 @@ final class IndexKeeper: Sendable {
         let file = try disk.open(path(base, "log", ".log"), .read)
         guard let header = try SegmentHeader.read(file) else { return true }
         let bytes = try file.size()
-        return found.salt == header.salt && found.coveredBytes <= bytes
+        guard found.salt == header.salt && found.coveredBytes <= bytes else { return false }
+        do throws(IndexFault) { return try found.allGaps().isEmpty } catch { return false }
     }
 
     private func path(_ base: UInt64, _ part: String, _ suffix: String) -> String {

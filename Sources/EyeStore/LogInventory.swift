@@ -1,35 +1,41 @@
-// The files of a log at one moment: which segments, and how far each is durable. Taken by `verify` and `backup` beside a running writer:
-// first the watermark, then the folder, so that whatever the watermark speaks of is in the list. Any process, any thread.
+// The segments of a store at one moment: which, and how far each is durable. Taken by `verify` and `backup` beside a running writer:
+// first the watermark, then the folders, so that whatever the watermark speaks of is in the list. Any process, any thread.
 
 import EyeSystem
 import Glibc
 
-/// A log's files at one moment.
+/// A store's segments at one moment.
 struct LogInventory {
     /// A segment and what of it counts.
     struct Segment {
-        var base: UInt64
+        var name: SegmentName
         /// Bytes that are durable.
         var bytes: Int64
         /// Bytes of the file.
         var fileBytes: Int64
-        /// The segment that closes it.
+        /// The segment that closes it, by its first sequence.
         var next: UInt64?
         /// Nobody knows how far it is durable: its end may be an unfinished write.
         var isOpenEnded = false
-        /// The file could not even be opened.
-        var isUnreadable = false
+
+        /// Its first sequence.
+        var base: UInt64 { name.first }
     }
 
     var mark: Watermark?
     /// The watermark's file cannot be read.
     var markFailure: SystemError?
-    var segments: [Segment] = []
+    private(set) var segments: [Segment] = []
+    /// Log segments that a sealed one has taken the place of.
+    private(set) var hidden: [UInt64] = []
 
     var bytes: Int64 { segments.reduce(0) { $0 + $1.bytes } }
 
-    /// Looks at the log in `folder` (which holds `log/` and `watermark`). `isRunning`: a writer lives; then segments behind the watermark
-    /// are not published yet, and no part of this moment.
+    /// So often the folders are listed again because a segment was sealed or dropped meanwhile.
+    private static let attemptsMax = 16
+
+    /// Looks at the store in `folder` (which holds `log/`, `sealed/` and `watermark`). `isRunning`: a writer lives; then segments behind
+    /// the watermark are not published yet, and no part of this moment.
     init(_ disk: any Disk, folder: String, isRunning: Bool) throws(StoreOpenError) {
         var version = 0
         do throws(SystemError) {
@@ -42,39 +48,52 @@ struct LogInventory {
             markFailure = error
         }
         if version > FormatVersion.current { throw .newerFormat(file: folder + "/watermark", version: version) }
-        let log = folder + "/log"
-        var bases: [UInt64]
-        do throws(SystemError) {
-            bases = try SegmentFolder.list(disk, log, ".log")
-        } catch {
-            throw .unusable(path: log, error)
+        for attempt in 1...LogInventory.attemptsMax {
+            if try look(disk, folder, isRunning: isRunning, isLast: attempt == LogInventory.attemptsMax) { break }
         }
-        if isRunning, let mark { bases.removeAll { $0 > mark.segment } }
-        for (index, base) in bases.enumerated() {
-            var segment = Segment(
-                base: base, bytes: 0, fileBytes: 0, next: index + 1 < bases.count ? bases[index + 1] : nil)
-            let path = log + "/" + SegmentFolder.name(base, ".log")
+    }
+
+    /// False: a segment was gone when it was opened; list them again. `isLast`: such a one is left out.
+    private mutating func look(
+        _ disk: any Disk, _ folder: String, isRunning: Bool, isLast: Bool
+    ) throws(StoreOpenError) -> Bool {
+        var list: SegmentList
+        do throws(SystemError) {
+            list = try SegmentList(disk, folder)
+        } catch {
+            throw .unusable(path: folder, error)
+        }
+        if isRunning, let mark { list.segments.removeAll { $0.first > mark.segment } }
+        hidden = list.hidden
+        segments = []
+        for (index, name) in list.segments.enumerated() {
+            let next = index + 1 < list.segments.count ? list.segments[index + 1].first : nil
+            var segment = Segment(name: name, bytes: 0, fileBytes: 0, next: next)
+            let path = folder + "/" + name.file
             var version = 0
             do throws(SystemError) {
                 let file = try disk.open(path, .read)
                 segment.fileBytes = try file.size()
-                if let header = try SegmentHeader.read(file) { version = header.version }
+                version = try name.isSealed ? SealedFile.version(of: file) ?? 0 : SegmentHeader.read(file)?.version ?? 0
             } catch {
-                // Evicted or dropped since it was listed.
-                if error.isMissing { continue }
-                if error.errno == EMFILE || error.errno == ENFILE { throw .unusable(path: log, error) }
-                segment.isUnreadable = true
+                if error.errno == EMFILE || error.errno == ENFILE { throw .unusable(path: path, error) }
+                if error.isMissing {
+                    if !isLast { return false }
+                    continue
+                }
+                // Whoever reads it says that it cannot be read.
             }
             if version > FormatVersion.current { throw .newerFormat(file: path, version: version) }
             segment.bytes = segment.fileBytes
-            if segment.next == nil {
-                if let mark, mark.segment == base {
+            if segment.next == nil, !name.isSealed {
+                if let mark, mark.segment == name.first {
                     segment.bytes = mark.bytes
                 } else {
-                    segment.isOpenEnded = mark.map { $0.segment < base } ?? true
+                    segment.isOpenEnded = mark.map { $0.segment < name.first } ?? true
                 }
             }
             segments.append(segment)
         }
+        return true
     }
 }

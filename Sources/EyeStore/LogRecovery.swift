@@ -73,7 +73,8 @@ struct RecoveredLog {
     var report: RecoveryReport
     /// Event ids of the last segment, for the window; older ones are in the indexes.
     var findings: [SegmentFindings]
-    var segments: [UInt64]
+    /// All segments there are now.
+    var segments: [SegmentName]
 }
 
 /// Recovery of one log folder.
@@ -96,7 +97,7 @@ struct LogRecovery {
             try disk.makeDirectory(folder)
             try disk.makeDirectory(log)
             let mark = try WatermarkReader(disk, path: folder + "/watermark").read()
-            return (mark, try SegmentFolder.list(disk, log, ".log"))
+            return (mark, try SegmentList(disk, folder).segments)
         }
         try refuseNewer(seen.0, seen.1)
         return try checked { () throws(SystemError) in try recover(seen.0?.mark, seen.1) }
@@ -110,37 +111,44 @@ struct LogRecovery {
         }
     }
 
-    /// One segment has one version and the newest are last, so two headers tell.
-    private func refuseNewer(_ mark: (mark: Watermark, version: Int)?, _ bases: [UInt64]) throws(StoreOpenError) {
+    /// One segment has one version and the newest are last, so a few headers tell.
+    private func refuseNewer(
+        _ mark: (mark: Watermark, version: Int)?, _ segments: [SegmentName]
+    ) throws(StoreOpenError) {
         if let mark, mark.version > FormatVersion.current {
             throw .newerFormat(file: folder + "/watermark", version: mark.version)
         }
-        for base in bases.suffix(2) {
-            let path = log + "/" + SegmentFolder.name(base, ".log")
-            var header: SegmentHeader?
+        for name in segments.suffix(2) + segments.filter(\.isSealed).suffix(1) {
+            let path = folder + "/" + name.file
+            var version: Int?
             // A segment that cannot be read is judged by the recovery, not here.
-            do throws(SystemError) { header = try SegmentHeader.read(disk.open(path, .read)) } catch { continue }
-            if let header, header.version > FormatVersion.current {
-                throw .newerFormat(file: path, version: header.version)
+            do throws(SystemError) {
+                let file = try disk.open(path, .read)
+                version = try name.isSealed ? SealedFile.version(of: file) : SegmentHeader.read(file)?.version
+            } catch {
+                continue
             }
+            if let version, version > FormatVersion.current { throw .newerFormat(file: path, version: version) }
         }
     }
 
     // MARK: Deciding
 
-    private func recover(_ mark: Watermark?, _ bases: [UInt64]) throws(SystemError) -> RecoveredLog {
+    private func recover(_ mark: Watermark?, _ segments: [SegmentName]) throws(SystemError) -> RecoveredLog {
         var report = RecoveryReport()
+        // Never appended to, and never behind the log unless somebody took its end away.
+        let sealed = try behindSealed(segments)
         var salts = SaltSource(seed: options.randomSeed)
         let now = time.nowMicroseconds()
         try removeLeftovers()
         try synchronizeFolders()
 
         var findings: [SegmentFindings] = []
-        for (index, base) in bases.enumerated().reversed() {
-            let isLast = index == bases.count - 1
-            let durable = mark.map { $0.segment == base ? $0.bytes : 0 } ?? 0
+        for (index, name) in segments.enumerated().reversed() where !name.isSealed {
+            let isLast = index == segments.count - 1
+            let durable = mark.map { $0.segment == name.first ? $0.bytes : 0 } ?? 0
             let found = try SegmentReading(disk, log: log).read(
-                base, durable: durable, next: isLast ? nil : bases[index + 1])
+                name.first, durable: durable, next: isLast ? nil : segments[index + 1].first)
             findings.append(found)
             // An opening holds all that older segments know of clients.
             if found.isOpeningWhole || findings.count == LogRecovery.openingsLookedAtMax { break }
@@ -157,6 +165,10 @@ struct LogRecovery {
             }
         }
 
+        position.nextSequence = max(position.nextSequence, sealed.nextSequence)
+        position.nextEventID = max(position.nextEventID, sealed.nextEventID)
+        position.commit = max(position.commit, sealed.commit)
+
         // What was durable once and is not there now keeps its numbers.
         let known = position
         if let mark {
@@ -168,9 +180,10 @@ struct LogRecovery {
             // Nobody knows which ids it held: skip as many as it can have held.
             position.nextEventID += UInt64(max(last.fileBytes, 0)) / UInt64(Record.eventBytes)
         }
-        let isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
+        var isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
         for found in findings.reversed() { report.damage += found.damage }
         if isLost { note(&report, mark, findings.first, known: known, position) }
+        if let last = findings.first, last.position.nextSequence < sealed.nextSequence { isLost = true }
 
         let segment = try settle(
             &report, findings.first, isLost: isLost, position: &position, durable: mark, clients: clients, now: now,
@@ -186,7 +199,25 @@ struct LogRecovery {
             watermark: watermark, salts: salts)
         return RecoveredLog(
             writer: writer, report: report, findings: findings,
-            segments: try SegmentFolder.list(disk, log, ".log"))
+            segments: try SegmentList(disk, folder).segments)
+    }
+
+    /// Where the numbering stands behind the newest sealed segment.
+    private func behindSealed(_ segments: [SegmentName]) throws(SystemError) -> LogPosition {
+        var position = LogPosition()
+        guard let newest = segments.last(where: \.isSealed), let last = newest.last else { return position }
+        position.nextSequence = last + 1
+        let cache = BlockCache(bytesMax: 1 << 20)
+        var file: SealedFile?
+        do throws(SystemError) {
+            file = try SealedFile.open(disk, folder: folder, newest, cache: cache)
+        } catch {
+            if error.isFull || error.errno == EMFILE || error.errno == ENFILE { throw error }
+        }
+        // Every event and every commit has a record at least.
+        position.nextEventID = file?.nextEventID ?? last + 1
+        position.commit = file?.header.commit ?? last
+        return position
     }
 
     /// So many openings are looked at, one after the other, when they are damaged.

@@ -1,12 +1,13 @@
-// Reads every byte of one log (`log/` or `rejected/log/`) up to its durable position, checks every checksum, link and number, and says what
-// is wrong. The same rules as recovery and readers, but over all segments, and nothing is changed. Used by `StoreVerification`.
+// Reads every byte of one log (`log/` with `sealed/`, or `rejected/log/`) up to its durable position, checks every checksum, link and
+// number, and says what is wrong. The same rules as recovery and readers, but over all segments, and nothing is changed. Used by
+// `StoreVerification`.
 
 import EyeSystem
 import Glibc
 
 /// What is known of a segment that was read.
 struct VerifiedSegment {
-    var base: UInt64
+    var name: SegmentName
     var next: UInt64?
     /// Nothing is wrong with it.
     var isClean = true
@@ -14,6 +15,8 @@ struct VerifiedSegment {
     var salt: UInt32?
     /// Bytes from its start that belong to it.
     var bytes: Int64 = 0
+
+    var base: UInt64 { name.first }
 }
 
 /// One log under verification.
@@ -50,15 +53,20 @@ struct LogVerification {
     /// Reads all of it; tells `progress` how many bytes more were read.
     mutating func run(_ progress: (Int64) -> Void) throws(SystemError) {
         for (index, segment) in inventory.segments.enumerated() {
-            try read(segment, isFirst: index == 0, progress)
+            if segment.name.isSealed {
+                try readSealed(segment.name, isFirst: index == 0, progress)
+            } else {
+                try read(segment, isFirst: index == 0, progress)
+            }
         }
         if !mayLoseFront, let first = firstEventID, first > firstKept,
             !damage.contains(where: { $0.firstEventID <= firstKept })
         {
-            let base = inventory.segments.first?.base ?? 1
+            let name = inventory.segments.first?.name ?? .log(1)
             damage.insert(
                 Corruption(
-                    segment: base, offset: 0, bytes: 0, cause: .missingSegment, firstEventID: firstKept,
+                    segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: .missingSegment,
+                    firstEventID: firstKept,
                     nextEventID: first), at: 0)
         }
         guard let mark = inventory.mark else { return }
@@ -79,7 +87,7 @@ struct LogVerification {
     private mutating func read(
         _ segment: LogInventory.Segment, isFirst: Bool, _ progress: (Int64) -> Void
     ) throws(SystemError) {
-        var about = VerifiedSegment(base: segment.base, next: segment.next)
+        var about = VerifiedSegment(name: segment.name, next: segment.next)
         let damageBefore = damage.count
         var isBegun = false
         var isOpeningWhole = false
@@ -93,8 +101,11 @@ struct LogVerification {
             // Evicted meanwhile: no part of this moment any more.
             if error.isMissing && mayLoseFront { return }
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            if error.isMissing, let now = try whereNow(segment.name) {
+                return try readSealed(now, isFirst: isFirst, progress)
+            }
             begin(segment.base, firstEventID: nil, isFirst: isFirst)
-            note(segment.base, [(0, segment.bytes, .unreadable)], next: nil)
+            note(segment.name, [(0, segment.bytes, .unreadable)], next: nil)
             about.isClean = false
             segments.append(about)
             progress(segment.bytes)
@@ -129,7 +140,7 @@ struct LogVerification {
                     isBegun = true
                 }
                 if !frame.linked && bad.isEmpty { bad.append((frame.offset, 0, .brokenChain)) }
-                note(segment.base, bad, next: frame.header.firstEventID)
+                note(segment.name, bad, next: frame.header.firstEventID)
                 bad.removeAll(keepingCapacity: true)
                 let header = frame.header
                 if header.kind == FrameKind.opening && header.flags & FrameFlag.last != 0 { isOpeningWhole = true }
@@ -150,14 +161,92 @@ struct LogVerification {
             unfinished = (segment.base, last.offset, last.bytes)
             bad.removeAll()
         }
-        note(segment.base, bad, next: nil)
+        note(segment.name, bad, next: nil)
         if damage.count == damageBefore && !isOpeningWhole {
-            note(segment.base, [(about.bytes, 0, .missingBytes)], next: nil)
+            note(segment.name, [(about.bytes, 0, .missingBytes)], next: nil)
         }
         about.isClean = damage.count == damageBefore
         about.salt = scanner.salt
         segments.append(about)
         progress(segment.bytes - told)
+    }
+
+    // MARK: Sealed
+
+    /// The sealed segment that has what `name` had; nil: it is gone.
+    private func whereNow(_ name: SegmentName) throws(SystemError) -> SegmentName? {
+        try SegmentList(disk, folder).segments.first { $0.isSealed && $0.covers(name.first) }
+    }
+
+    /// Reads every block, and makes every record.
+    private mutating func readSealed(
+        _ name: SegmentName, isFirst: Bool, _ progress: (Int64) -> Void
+    ) throws(SystemError) {
+        var about = VerifiedSegment(name: name, next: nil)
+        var sealed: SealedFile?
+        do throws(SystemError) {
+            about.bytes = try disk.open(folder + "/" + name.file, .read).size()
+            let cache = BlockCache(bytesMax: LogVerification.cacheBytes)
+            sealed = try SealedFile.open(disk, folder: folder, name, cache: cache)
+        } catch {
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            if error.isMissing {
+                // Rewritten under another name, or dropped by retention.
+                guard let now = try whereNow(name), now != name else { return }
+                return try readSealed(now, isFirst: isFirst, progress)
+            }
+        }
+        let damageBefore = damage.count
+        if let sealed {
+            begin(name.first, firstEventID: sealed.firstEventID, isFirst: isFirst)
+            check(sealed, name, &about)
+            position = LogPosition(
+                nextSequence: (name.last ?? name.first) + 1, nextEventID: sealed.nextEventID,
+                commit: sealed.header.commit)
+        } else {
+            begin(name.first, firstEventID: nil, isFirst: isFirst)
+            note(name, [(0, about.bytes, .badSealedFile)], next: nil)
+            position.nextSequence = (name.last ?? name.first) + 1
+        }
+        about.isClean = damage.count == damageBefore
+        segments.append(about)
+        progress(about.bytes)
+    }
+
+    private static let cacheBytes = 4 << 20
+
+    private mutating func check(_ sealed: SealedFile, _ name: SegmentName, _ about: inout VerifiedSegment) {
+        if firstEventID == nil, sealed.nextEventID > sealed.firstEventID { firstEventID = sealed.firstEventID }
+        let before = damage.count
+        func lost(_ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) -> Corruption {
+            Corruption(
+                segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: cause, firstEventID: first,
+                nextEventID: next)
+        }
+        do throws(IndexFault) {
+            for gap in try sealed.allGaps() { damage.append(lost(gap.firstEventID, gap.nextEventID, gap.cause)) }
+            let scratch = SealedScratch()
+            for group in 0..<sealed.groups {
+                let rows = sealed.header.rows(inGroup: group)
+                do throws(IndexFault) {
+                    try sealed.check(group: group, scratch)
+                    _ = try sealed.eventIDs(ofGroup: group)
+                    events += UInt64(rows)
+                    records += UInt64(rows)
+                    about.events += rows
+                } catch {
+                    let ids = try sealed.eventIDs(ofGroup: group)
+                    damage.append(lost(ids.lowerBound, ids.upperBound + 1, .badSealedBlock))
+                }
+            }
+        } catch {
+            damage.append(lost(sealed.firstEventID, sealed.nextEventID, .badSealedBlock))
+        }
+        // Without these no event is lost, but filters and statistics do not find them all.
+        guard damage.count == before else { return }
+        do throws(IndexFault) { try sealed.checkTables() } catch {
+            damage.append(lost(sealed.nextEventID, sealed.nextEventID, .badSealedBlock))
+        }
     }
 
     /// A segment begins: do its numbers follow the one before?
@@ -171,7 +260,8 @@ struct LogVerification {
             } else if base != position.nextSequence || first.map({ $0 != position.nextEventID }) ?? false {
                 damage.append(
                     Corruption(
-                        segment: segments.last?.base ?? base, offset: segments.last?.bytes ?? 0, bytes: 0,
+                        segment: segments.last?.base ?? base, lastSequence: segments.last?.name.last,
+                        offset: segments.last?.bytes ?? 0, bytes: 0,
                         cause: .missingSegment, firstEventID: position.nextEventID,
                         nextEventID: max(first ?? position.nextEventID, position.nextEventID)))
             }
@@ -182,7 +272,7 @@ struct LogVerification {
 
     /// Damaged places in a row; `next`: the event id behind the last of them, nil: not known yet.
     private mutating func note(
-        _ base: UInt64, _ places: [(offset: Int64, bytes: Int64, cause: CorruptionCause)], next: UInt64?
+        _ name: SegmentName, _ places: [(offset: Int64, bytes: Int64, cause: CorruptionCause)], next: UInt64?
     ) {
         for (index, place) in places.enumerated() {
             let isLast = index == places.count - 1
@@ -191,7 +281,8 @@ struct LogVerification {
             }
             damage.append(
                 Corruption(
-                    segment: base, offset: place.offset, bytes: place.bytes, cause: place.cause,
+                    segment: name.first, lastSequence: name.last, offset: place.offset, bytes: place.bytes,
+                    cause: place.cause,
                     firstEventID: position.nextEventID,
                     nextEventID: max(isLast ? next ?? 0 : 0, position.nextEventID)))
             isLastOpen = isLast && next == nil

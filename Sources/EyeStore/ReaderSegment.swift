@@ -4,10 +4,37 @@
 import EyeSystem
 import Glibc
 
-/// A reader's view of a segment.
-final class ReaderSegment {
-    let base: UInt64
+/// What a reader keeps of a segment, of either kind.
+protocol KeptSegment: AnyObject {
     /// For the reader's least-recently-used order.
+    var lastUsed: UInt64 { get set }
+    /// The first event id by its header; nil: the header is damaged.
+    func firstEventID() throws(SystemError) -> UInt64?
+    /// The id after its last event, if its header says so.
+    func nextEventID() throws(SystemError) -> UInt64?
+    /// Events below this id are gone by retention, as far as this segment knows; nil: it cannot say.
+    func firstKeptEventID() throws(SystemError) -> UInt64?
+    /// Tombstones in the segment before this one, as its header says; nil: not known.
+    func tombstonesBefore() throws(SystemError) -> UInt32?
+    /// An index that covers the segment up to `durable` bytes (nil: closed, all of it, up to sequence `next`); nil: work is left, call
+    /// again.
+    func prepare(durable: Int64?, next: UInt64?) throws(SystemError) -> (any SegmentIndex)?
+    /// The log file; throws ENOENT when the segment is gone.
+    func log() throws(SystemError) -> any DiskFile
+    /// The index turned out to be wrong: another one is to be made.
+    func distrustIndex()
+    /// Lets go of files and, if told to, of an index in memory.
+    func rest(dropIndex: Bool)
+    /// Whether another file has its name now.
+    func isReplaced() -> Bool
+    /// Bytes of memory that its index takes, about.
+    var cost: Int { get }
+    var isOpen: Bool { get }
+}
+
+/// A reader's view of a segment of the log.
+final class ReaderSegment: KeptSegment {
+    let base: UInt64
     var lastUsed: UInt64 = 0
     private let disk: any Disk
     private let path: String
@@ -31,7 +58,6 @@ final class ReaderSegment {
         indexPath = folder + "/index/" + SegmentFolder.name(base, ".idx")
     }
 
-    /// The log file; throws ENOENT when the segment is gone.
     func log() throws(SystemError) -> any DiskFile {
         if let file { return file }
         do throws(SystemError) {
@@ -44,7 +70,6 @@ final class ReaderSegment {
         return file ?? ClosedFile()
     }
 
-    /// The first event id by the segment's header; nil: the header is damaged.
     func firstEventID() throws(SystemError) -> UInt64? {
         if !isHeaderRead {
             let read: SegmentHeader?
@@ -62,13 +87,14 @@ final class ReaderSegment {
         return header?.firstEventID
     }
 
-    /// Events below this id are gone by retention, as far as this segment knows; nil: the header is damaged.
+    /// Only the next segment says where this one ended.
+    func nextEventID() throws(SystemError) -> UInt64? { nil }
+
     func firstKeptEventID() throws(SystemError) -> UInt64? {
         _ = try firstEventID()
         return header?.firstKeptEventID
     }
 
-    /// Tombstones in the segment before this one, as its header says; nil: not known.
     func tombstonesBefore() throws(SystemError) -> UInt32? {
         _ = try firstEventID()
         return header.flatMap {
@@ -76,8 +102,7 @@ final class ReaderSegment {
         }
     }
 
-    /// An index that covers the segment up to `durable` bytes (nil: closed, all of it, up to sequence `next`); nil: work is left, call
-    /// again. Does about one frame's work.
+    /// Does about one frame's work.
     func prepare(durable: Int64?, next: UInt64?) throws(SystemError) -> (any SegmentIndex)? {
         if let known = builder, known.extents.isEmpty, let durable, durable > known.scanner.limit {
             // Nothing of it was shown yet: recovery may have put another file in its place.
@@ -113,20 +138,21 @@ final class ReaderSegment {
         return try log().size()
     }
 
-    /// The index file turned out to be wrong: build one in memory instead.
+    /// One is built in memory instead.
     func distrustIndex() {
         indexFile = nil
         isFileDistrusted = true
     }
 
-    /// Lets go of files and of an index in memory.
     func rest(dropIndex: Bool) {
         file = nil
         indexFile = nil
         if dropIndex { builder = nil }
     }
 
-    /// Bytes of memory that its index takes, about.
+    /// A closed segment never changes; the active one is looked at anew by `prepare`.
+    func isReplaced() -> Bool { false }
+
     var cost: Int { builder?.cost ?? 0 }
     var isOpen: Bool { file != nil || indexFile != nil }
 }

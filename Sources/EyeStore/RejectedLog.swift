@@ -98,8 +98,8 @@ public final class RejectedLog {
         self.disk = disk
         self.folder = folder
         self.bytesMax = bytesMax
-        for base in recovered.segments where base != log.active.base {
-            segments.append((base, try disk.open(path(base), .read).size()))
+        for name in recovered.segments where name.first != log.active.base {
+            segments.append((name.first, try disk.open(path(name.first), .read).size()))
         }
     }
 

@@ -130,6 +130,21 @@ final class SegmentPlan {
         return found
     }
 
+    /// The event ids, from first to below next, of a group's rows as far as they may match; nil: the index cannot say.
+    func ids(ofGroup group: Int) -> (first: UInt64, next: UInt64)? {
+        let start = group * StoreLimits.rowsPerGroup
+        let from = max(firstRow, start)
+        let last = min(endRow, start + StoreLimits.rowsPerGroup) - 1
+        do throws(IndexFault) {
+            let head = try extent(ofRow: from)
+            let first = head.firstEventID + UInt64(from - head.firstRow)
+            let tail = try extent(ofRow: last)
+            return (first, tail.firstEventID + UInt64(last - tail.firstRow) + 1)
+        } catch {
+            return nil
+        }
+    }
+
     /// Appends the matching rows of a group; returns the work it took, about nanoseconds.
     func select(_ group: Int, _ filter: EventFilter, into rows: inout [UInt32]) throws(IndexFault) -> Int {
         let start = group * StoreLimits.rowsPerGroup

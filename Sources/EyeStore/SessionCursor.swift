@@ -15,8 +15,9 @@ public struct SessionEntry: Sendable, Equatable {
 
 /// A listing of sessions under way.
 public final class SessionCursor {
-    private let snapshot: Snapshot
-    private let before: UInt64
+    private var snapshot: Snapshot
+    /// Only sessions whose first record is before this sequence are left to be listed.
+    private var before: UInt64
     private let only: ID128?
     /// The segment that is listed; -1: done.
     private var current: Int
@@ -24,22 +25,28 @@ public final class SessionCursor {
     /// The next code to look at, falling.
     private var code = -1
     private var candidate: SessionEntry?
-    private var knowsErasures = false
+    /// The reader's knowledge of erasures that is known to be complete.
+    private var erasures: UInt64?
     /// The older segment to ask about the candidate.
     private var older = -1
+    /// How often in a row a segment was not where the list says.
+    private var misses = 0
+    private static let missesMax = 8
     /// Event ids that damage may have withheld.
     public private(set) var damage = DamagedIDs()
 
     init(_ snapshot: Snapshot, before: UInt64?, only: ID128?) {
         self.snapshot = snapshot
-        self.before = before ?? UInt64.max
+        self.before = min(before ?? UInt64.max, snapshot.nextSequence ?? UInt64.max)
         self.only = only
-        current = snapshot.bases.count - 1
+        current = -1
         damage.bounds = 0..<(snapshot.nextEventID ?? UInt64.max >> 1)
-        if let before {
-            // Segments that begin at or after `before` have nothing for us.
-            while current >= 0 && snapshot.bases[current] >= before { current -= 1 }
-        }
+        current = lastSegment(before: self.before)
+    }
+
+    /// The last segment that begins before `sequence`; -1: there is none.
+    private func lastSegment(before sequence: UInt64) -> Int {
+        (snapshot.segments.firstIndex { $0.first >= sequence } ?? snapshot.segments.count) - 1
     }
 
     /// Shows sessions to `body` until the step's work is done, `body` returns false, or there are no more.
@@ -49,9 +56,14 @@ public final class SessionCursor {
             // What is being asked, for when it fails.
             let asked = candidate != nil && index != nil ? older : current
             do throws(IndexFault) {
-                if !knowsErasures {
-                    knowsErasures = try prepareErasures()
-                    if !knowsErasures { budget -= StoreLimits.workPerIndexedFrame }
+                if erasures != snapshot.reader.erasures.version {
+                    // What was taken from an index before is judged by what was known then.
+                    index = nil
+                    if try prepareErasures() {
+                        erasures = snapshot.reader.erasures.version
+                    } else {
+                        budget -= StoreLimits.workPerIndexedFrame
+                    }
                     continue
                 }
                 if current < 0 {
@@ -72,18 +84,71 @@ public final class SessionCursor {
                 }
             } catch {
                 guard asked >= 0 else { return .end }
-                let base = snapshot.bases[asked]
                 switch error {
-                case .damaged: snapshot.reader.segment(base).distrustIndex()
+                case .damaged: lose(asked)
                 case .system(let error):
-                    guard error.errno == ENOENT else { throw error }
-                    snapshot.reader.noteMissing(base)
-                    if asked == current { leaveSegment() } else { older -= 1 }
+                    guard error.isMissing else { throw error }
+                    try findAgain(asked)
                 }
-                if asked == current { index = nil }
             }
         }
         return .more
+    }
+
+    /// The index of segment `asked` is damaged: it is made anew from the log. Of a sealed segment there is no log: it is passed over.
+    private func lose(_ asked: Int) {
+        let name = snapshot.segments[asked]
+        guard name.isSealed else {
+            snapshot.reader.segment(name).distrustIndex()
+            if asked == current { index = nil }
+            return
+        }
+        noteLost(asked)
+        passOver(asked)
+    }
+
+    private func passOver(_ asked: Int) {
+        if asked == current { leaveSegment() } else { older -= 1 }
+    }
+
+    /// Segment `asked` is not there any more: it was sealed, rewritten or dropped. What is left is looked for by sequence.
+    private func findAgain(_ asked: Int) throws(SystemError) {
+        let name = snapshot.segments[asked]
+        snapshot.reader.noteMissing(name)
+        misses += 1
+        if misses > SessionCursor.missesMax {
+            // A name without a file behind it.
+            misses = 0
+            passOver(asked)
+            return
+        }
+        try snapshot.listAgain()
+        index = nil
+        if only != nil {
+            current = lastSegment(before: name.first + 1)
+        } else if let candidate {
+            current = lastSegment(before: candidate.sequence + 1)
+            older = current - 1
+        } else {
+            current = lastSegment(before: before)
+        }
+    }
+
+    /// Nothing that segment `asked` may hold is in this answer.
+    private func noteLost(_ asked: Int) {
+        func id(_ body: () throws(SystemError) -> UInt64?) -> UInt64? {
+            do throws(SystemError) { return try body() } catch { return nil }
+        }
+        let segments = snapshot.segments
+        var first = id { () throws(SystemError) in try snapshot.reader.segment(segments[asked]).firstEventID() }
+        if first == nil, asked > 0 {
+            first = id { () throws(SystemError) in try snapshot.reader.segment(segments[asked - 1]).nextEventID() }
+        }
+        var next = id { () throws(SystemError) in try snapshot.reader.segment(segments[asked]).nextEventID() }
+        if next == nil, asked + 1 < segments.count {
+            next = id { () throws(SystemError) in try snapshot.firstEventID(asked + 1) }
+        }
+        damage.add(first ?? 1, next ?? snapshot.nextEventID ?? UInt64.max >> 1)
     }
 
     private func prepare(_ segment: Int) throws(IndexFault) -> (any SegmentIndex)? {
@@ -106,6 +171,7 @@ public final class SessionCursor {
         index = nil
         code = -1
         current -= 1
+        misses = 0
         snapshot.reader.trim()
     }
 
@@ -130,11 +196,10 @@ public final class SessionCursor {
         guard let index else {
             guard let prepared = try prepare(current) else { return StoreLimits.workPerIndexedFrame }
             for gap in try prepared.allGaps() { damage.add(gap.firstEventID, gap.nextEventID) }
-            // Codes rise with the sequence of the first record: find where `before` cuts. A cursor that comes back after a fault goes
-            // on where it was.
+            if prepared is LostSegment { noteLost(current) }
+            // In the order of their first record: find where `before` cuts.
             var low = 0
-            var high = resumeBelow ?? prepared.sessionCount
-            high = min(high, prepared.sessionCount)
+            var high = prepared.sessionCount
             while low < high {
                 let middle = (low + high) / 2
                 if try prepared.session(code: middle).firstSequence < before { low = middle + 1 } else { high = middle }
@@ -144,7 +209,6 @@ public final class SessionCursor {
             return 10_000
         }
         guard code >= 0 else {
-            resumeBelow = nil
             leaveSegment()
             return 1_000
         }
@@ -153,12 +217,11 @@ public final class SessionCursor {
         if !judged.isErased {
             candidate = SessionEntry(id: entry.id, created: entry.firstReceived, sequence: entry.firstSequence)
         }
-        resumeBelow = code
+        before = entry.firstSequence
         code -= 1
         older = current - 1
         return 1_000 + judged.work
     }
-    private var resumeBelow: Int?
     private var isNew = false
 
     /// Asks one older segment about the candidate; when it knows it, or when all were asked, there is none any more.

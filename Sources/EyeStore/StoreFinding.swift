@@ -4,7 +4,7 @@
 /// Something that a verification came upon.
 public struct StoreFinding: Sendable {
     /// The part of the store.
-    public enum Part: String, Sendable { case log, rejected, index, watermark, accounts }
+    public enum Part: String, Sendable { case log, sealed, rejected, index, watermark, accounts }
     /// Whether something is lost or in danger.
     public enum Gravity: String, Sendable { case damage, note }
 
@@ -22,12 +22,17 @@ public struct StoreFinding: Sendable {
     /// What to do.
     public var advice: String
 
-    /// A damaged place of a log.
+    /// A damaged place of a log, whose files are in `folder`, or of a sealed segment.
     init(_ corruption: Corruption, part: Part, folder: String) {
-        self.part = part
         gravity = .damage
-        file = folder + SegmentFolder.name(corruption.segment, ".log")
-        offset = corruption.offset
+        if let last = corruption.lastSequence {
+            self.part = .sealed
+            file = SegmentName(first: corruption.segment, last: last).file
+        } else {
+            self.part = part
+            file = folder + SegmentFolder.name(corruption.segment, ".log")
+            offset = corruption.offset
+        }
         bytes = corruption.bytes
         eventIDs = part == .log ? corruption.eventIDs : nil
         what = corruption.cause.text
@@ -54,7 +59,7 @@ extension StoreFinding: CustomStringConvertible {
                 eventIDs.count == 1
                 ? "; event \(eventIDs.lowerBound) may be lost"
                 : "; events \(eventIDs.lowerBound) to \(eventIDs.upperBound) may be lost"
-        } else if gravity == .damage && part == .log {
+        } else if gravity == .damage && (part == .log || part == .sealed) {
             text += "; no event is lost"
         }
         return "\(text). \(advice)"
@@ -80,8 +85,10 @@ extension CorruptionCause {
 public struct StoreReport: Sendable {
     /// Damage and notes, in the order of the files.
     public internal(set) var findings: [StoreFinding] = []
-    /// Segments of `log/` that were read.
+    /// Segments of `log/` and `sealed/` that were read.
     public internal(set) var segments = 0
+    /// How many of them are sealed.
+    public internal(set) var sealedSegments = 0
     /// Frames that are right.
     public internal(set) var frames: UInt64 = 0
     /// Events in them.

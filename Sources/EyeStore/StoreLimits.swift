@@ -58,6 +58,10 @@ public enum StoreLimits {
     public static let workPerStep = 1_000_000
     /// What of it is set down for reading and indexing a frame.
     public static let workPerIndexedFrame = 120_000
+    /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
+    public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
+    /// Bytes of blocks kept while a sealed segment is compared with its log.
+    public static let sealedComparisonCacheBytes = 4 << 20
     /// Bytes read at a time when a segment is scanned.
     public static let scanBytes = 1 << 20
     /// Objects inside each other in an event's `data` that sealing enters; data that is deeper is kept in one piece.
@@ -106,6 +110,10 @@ public struct StoreOptions: Sendable {
     public var minFreeBytes: UInt64 = 64 << 20
     /// How long to wait for a lock that somebody else holds.
     public var lockWaitMilliseconds = 500
+    /// Whether closed segments are sealed.
+    public var seals = true
+    /// What knows the inside of `data`.
+    public var decomposer: any DataDecomposer = WholeData()
     /// Where salts and hash seeds come from; nil: the system's generator. Tests give a seed.
     public var randomSeed: UInt64?
 

@@ -6,12 +6,14 @@ import Glibc
 
 /// Limits of one reader.
 public struct ReaderLimits: Sendable {
-    /// Bytes of index blocks kept.
+    /// Bytes of index and sealed blocks kept.
     public var blockBytes = 16 << 20
     /// Bytes of indexes in memory kept besides the active segment's.
     public var builtIndexBytes = 32 << 20
-    /// Segments whose files are kept open.
+    /// Log segments whose files are kept open.
     public var openSegments = 64
+    /// Sealed segments whose files are kept open.
+    public var openSealedSegments = 512
 
     public init() {}
 }
@@ -28,12 +30,15 @@ public final class StoreReader {
     private let limits: ReaderLimits
     private let watermark: WatermarkReader
     private let seed: UInt64
-    private var segments: [UInt64: ReaderSegment] = [:]
-    private var bases: [UInt64] = []
+    private var kept: [SegmentName: any KeptSegment] = [:]
+    private var segments: [SegmentName] = []
+    private var listNumber: UInt64 = 0
     private var mark: Watermark?
     private var clock: UInt64 = 0
     /// The list of segments may have changed.
     private var isListStale = true
+    /// What the two folders looked like just before they were listed.
+    private var listed: FolderStamps?
     /// Damaged places met by queries so far, each once; at most `damageMax`.
     public private(set) var damage: [Corruption] = []
     private static let damageMax = 1000
@@ -52,42 +57,65 @@ public final class StoreReader {
         seed = system.next()
     }
 
-    /// The store as it is durable now: one small read, more only when a segment was begun. An empty store if there is none.
+    /// The store as it is durable now: a few small calls, more only when a segment was begun, sealed or dropped. An empty store if there
+    /// is none.
     public func snapshot() throws(SystemError) -> Snapshot {
         let found = try watermark.read()?.mark
-        if isListStale || found?.segment != mark?.segment || found == nil {
-            try list()
+        let stamps = FolderStamps(disk, folder)
+        if isListStale || found?.segment != mark?.segment || found == nil || stamps != listed {
+            try list(stamps)
         }
         mark = found
         trim()
-        guard let last = bases.last else {
-            return Snapshot(
-                reader: self, bases: [], durableBytes: 0, nextEventID: found?.nextEventID ?? 1, tombstones: 0)
+        guard let last = segments.last else {
+            return snapshot(nextEventID: found?.nextEventID ?? 1, tombstones: 0)
         }
-        guard let found, found.segment >= last else {
+        if last.isSealed {
+            // No log at all: somebody took it away. What is sealed is whole.
+            let next = try segment(last).nextEventID() ?? found?.nextEventID
+            return snapshot(nextEventID: next)
+        }
+        guard let found, found.segment >= last.first else {
             // Behind, or not there: closed segments are durable all the same, of the last one nothing is known.
             let first = try segment(last).firstEventID()
-            return Snapshot(reader: self, bases: bases, durableBytes: 0, nextEventID: first, tombstones: nil)
+            return snapshot(durableBytes: 0, nextEventID: first, nextSequence: last.first)
         }
         // A watermark in a segment that is gone: what is left is all older, and durable.
-        let isHere = found.segment == last
-        return Snapshot(
-            reader: self, bases: bases, durableBytes: isHere ? found.bytes : nil, nextEventID: found.nextEventID,
+        let isHere = found.segment == last.first
+        return snapshot(
+            durableBytes: isHere ? found.bytes : nil, nextEventID: found.nextEventID, nextSequence: found.nextSequence,
             tombstones: isHere ? found.tombstones : nil)
     }
 
-    private func list() throws(SystemError) {
-        bases = try SegmentFolder.list(disk, folder + "/log", ".log")
-        isListStale = false
-        let known = Set(bases)
-        for base in segments.keys where !known.contains(base) { segments[base] = nil }
-        erasures.keep(bases)
+    private func snapshot(
+        durableBytes: Int64? = nil, nextEventID: UInt64?, nextSequence: UInt64? = nil, tombstones: UInt32? = nil
+    ) -> Snapshot {
+        Snapshot(
+            reader: self, segments: segments, list: listNumber, durableBytes: durableBytes, nextEventID: nextEventID,
+            nextSequence: nextSequence, tombstones: tombstones)
+    }
+
+    /// The segments as they are now, for a snapshot that has lost one of its own.
+    func listAgain() throws(SystemError) -> (segments: [SegmentName], list: UInt64) {
+        try list(FolderStamps(disk, folder))
+        return (segments, listNumber)
+    }
+
+    private func list(_ stamps: FolderStamps) throws(SystemError) {
+        segments = try SegmentList(disk, folder).segments
+        listNumber += 1
+        listed = stamps
+        // A change in the same tick of the file system's clock would not show.
+        isListStale = stamps.isYoung
+        let known = Set(segments)
+        for (name, segment) in kept where !known.contains(name) || segment.isReplaced() { kept[name] = nil }
+        erasures.keep(segments)
     }
 
     /// A segment was not where it should be: look again next time.
-    func noteMissing(_ base: UInt64) {
+    func noteMissing(_ name: SegmentName) {
         isListStale = true
-        segments[base] = nil
+        kept[name] = nil
         watermark.reopen()
     }
 
@@ -95,36 +123,75 @@ public final class StoreReader {
         if damage.count < StoreReader.damageMax && !damage.contains(corruption) { damage.append(corruption) }
     }
 
-    func segment(_ base: UInt64) -> ReaderSegment {
+    func segment(_ name: SegmentName) -> any KeptSegment {
         clock += 1
-        if let known = segments[base] {
+        if let known = kept[name] {
             known.lastUsed = clock
             return known
         }
-        let made = ReaderSegment(disk, folder: folder, base: base, cache: cache, seed: seed)
+        let made: any KeptSegment
+        if name.isSealed {
+            made = SealedReaderSegment(disk, folder: folder, name: name, cache: cache)
+        } else {
+            made = ReaderSegment(disk, folder: folder, base: name.first, cache: cache, seed: seed)
+        }
         made.lastUsed = clock
-        segments[base] = made
+        kept[name] = made
         return made
     }
 
     /// Keeps to the limits; the active segment's index always stays.
     func trim() {
-        let active = bases.last
+        let active = segments.last
         var open = 0
+        var openSealed = 0
         var bytes = 0
-        for (base, segment) in segments {
-            if segment.isOpen { open += 1 }
-            if base != active { bytes += segment.cost }
+        for (name, segment) in kept {
+            if segment.isOpen { if name.isSealed { openSealed += 1 } else { open += 1 } }
+            if name != active { bytes += segment.cost }
         }
-        guard open > limits.openSegments || bytes > limits.builtIndexBytes else { return }
-        let oldest = segments.values.filter { $0.base != active }.sorted { $0.lastUsed < $1.lastUsed }
-        for segment in oldest.dropLast() {
-            if open <= limits.openSegments && bytes <= limits.builtIndexBytes { return }
-            if segment.isOpen { open -= 1 }
-            let isTooMuch = bytes > limits.builtIndexBytes
-            if isTooMuch { bytes -= segment.cost }
-            segment.rest(dropIndex: isTooMuch)
+        if open > limits.openSegments || bytes > limits.builtIndexBytes {
+            for segment in oldestFirst({ $0 != active && !$0.isSealed }).dropLast() {
+                if open <= limits.openSegments && bytes <= limits.builtIndexBytes { break }
+                if segment.isOpen { open -= 1 }
+                let isTooMuch = bytes > limits.builtIndexBytes
+                if isTooMuch { bytes -= segment.cost }
+                segment.rest(dropIndex: isTooMuch)
+            }
         }
+        if openSealed > limits.openSealedSegments {
+            // Some more than need be, so that not every query sorts.
+            let surplus = openSealed - limits.openSealedSegments * 3 / 4
+            for segment in oldestFirst({ $0.isSealed }).filter(\.isOpen).prefix(surplus) {
+                segment.rest(dropIndex: false)
+            }
+        }
+    }
+
+    private func oldestFirst(_ isWanted: (SegmentName) -> Bool) -> [any KeptSegment] {
+        kept.filter { isWanted($0.key) }.values.sorted { $0.lastUsed < $1.lastUsed }
+    }
+}
+
+/// What tells that something was put into, or taken out of, the folders of segments.
+private struct FolderStamps: Equatable {
+    private var log: FileStamp?
+    private var sealed: FileStamp?
+
+    init(_ disk: any Disk, _ folder: String) {
+        func stamp(_ part: String) -> FileStamp? {
+            // A folder that is not there, or that we may not look at, is found out by the listing.
+            do throws(SystemError) { return try disk.stamp(folder + part) } catch { return nil }
+        }
+        log = stamp("/log")
+        sealed = stamp("/sealed")
+    }
+
+    /// Changed so lately that the next change may bear the same time.
+    var isYoung: Bool {
+        let tick: Int64 = 50_000_000
+        let now = SystemTime().nowMicroseconds() * 1000
+        return [log, sealed].contains { $0.map { now - $0.modifiedNanoseconds < tick } ?? false }
     }
 }
 
@@ -132,13 +199,33 @@ public final class StoreReader {
 public struct Snapshot {
     let reader: StoreReader
     /// Segments, oldest first.
-    let bases: [UInt64]
+    private(set) var segments: [SegmentName]
     /// Durable bytes of the last one; nil: all of it.
-    let durableBytes: Int64?
+    private(set) var durableBytes: Int64?
     /// The id after the last durable event; nil: not known (the watermark is missing and the last segment damaged).
     let nextEventID: UInt64?
+    /// The sequence after the last durable record; nil: not known.
+    let nextSequence: UInt64?
     /// Tombstones in the last segment; nil: not known.
     let tombstones: UInt32?
+    /// The reader's list that the segments are of.
+    private(set) var list: UInt64
+    /// No segment that begins behind this sequence is part of it.
+    private let lastBase: UInt64
+
+    init(
+        reader: StoreReader, segments: [SegmentName], list: UInt64, durableBytes: Int64?, nextEventID: UInt64?,
+        nextSequence: UInt64?, tombstones: UInt32?
+    ) {
+        self.reader = reader
+        self.segments = segments
+        self.list = list
+        self.durableBytes = durableBytes
+        self.nextEventID = nextEventID
+        self.nextSequence = nextSequence
+        self.tombstones = tombstones
+        lastBase = segments.last?.first ?? 0
+    }
 
     /// The highest event id that may be shown; 0: none.
     public var lastEventID: UInt64 { (nextEventID ?? 1) - 1 }
@@ -152,22 +239,31 @@ public struct Snapshot {
     /// A cursor over one session (to see whether it is there).
     public func session(_ id: ID128) -> SessionCursor { SessionCursor(self, before: nil, only: id) }
 
+    /// Finds its segments again after one of them was sealed, rewritten or dropped: the same moment, in the files of now.
+    mutating func listAgain() throws(SystemError) {
+        let found = try reader.listAgain()
+        segments = found.segments.filter { $0.first <= lastBase }
+        list = found.list
+        // The segment that was the last is closed when it is not the last of the log any more.
+        if segments.last != .log(lastBase) { durableBytes = nil }
+    }
+
     /// The first event id of segment `index` by its header; nil: it is damaged, or the segment is gone.
     func firstEventID(_ index: Int) throws(SystemError) -> UInt64? {
         do throws(SystemError) {
-            return try reader.segment(bases[index]).firstEventID()
+            return try reader.segment(segments[index]).firstEventID()
         } catch {
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
-            if error.errno == ENOENT { reader.noteMissing(bases[index]) }
+            if error.isMissing { reader.noteMissing(segments[index]) }
             return nil
         }
     }
 
     /// Events below this id are gone by retention: the newest segment that can say so says.
     func firstKeptEventID() throws(SystemError) -> UInt64 {
-        for base in bases.reversed() {
+        for name in segments.reversed() {
             do throws(SystemError) {
-                if let kept = try reader.segment(base).firstKeptEventID() { return kept }
+                if let kept = try reader.segment(name).firstKeptEventID() { return kept }
             } catch {
                 if error.errno == EMFILE || error.errno == ENFILE { throw error }
             }
@@ -179,7 +275,7 @@ public struct Snapshot {
     /// then an older segment.
     func locate(_ id: UInt64) throws(SystemError) -> Int {
         var low = 0
-        var high = bases.count
+        var high = segments.count
         while high - low > 1 {
             let middle = (low + high) / 2
             var probe = middle
@@ -196,7 +292,7 @@ public struct Snapshot {
     /// The last segment that may hold event `id`: as `locate`, but segments without a readable header may.
     func locateLast(_ id: UInt64) throws(SystemError) -> Int {
         var index = try locate(id)
-        while index + 1 < bases.count {
+        while index + 1 < segments.count {
             if try firstEventID(index + 1) != nil { break }
             index += 1
         }
@@ -205,8 +301,8 @@ public struct Snapshot {
 
     /// Prepares the index of segment `index`; nil: work is left.
     func prepare(_ index: Int) throws(SystemError) -> (any SegmentIndex)? {
-        let isLast = index == bases.count - 1
-        return try reader.segment(bases[index]).prepare(
-            durable: isLast ? durableBytes : nil, next: isLast ? nil : bases[index + 1])
+        let isLast = index == segments.count - 1
+        return try reader.segment(segments[index]).prepare(
+            durable: isLast ? durableBytes : nil, next: isLast ? nil : segments[index + 1].first)
     }
 }

@@ -43,6 +43,7 @@ public final class StoreVerification {
         let log = try readLog(folder, "log/", .log, inventory, mayLoseFront: false, tell)
         self.log = log
         report.segments = log.segments.count
+        report.sealedSegments = log.segments.count(where: \.name.isSealed)
         report.frames = log.frames
         report.events = log.events
         report.firstEventID = log.firstEventID ?? log.position.nextEventID
@@ -52,6 +53,7 @@ public final class StoreVerification {
         checkWatermark("rejected/", rejectedInventory)
         let rejected = try readLog(
             folder + "/rejected", "rejected/log/", .rejected, rejectedInventory, mayLoseFront: true, tell)
+        checkSealedNames()
         report.samples = rejected.records
         report.frames += rejected.frames
         checkAccounts()
@@ -134,10 +136,28 @@ public final class StoreVerification {
         }
     }
 
+    /// Files in `sealed/` that are none of ours, and logs that were sealed and not yet removed.
+    private func checkSealedNames() {
+        for base in inventory.hidden {
+            report.findings.append(
+                StoreFinding(
+                    .note, .log, file: SegmentName.log(base).file, what: "it was sealed and is not removed yet",
+                    advice: "Nothing to do: the running service removes it."))
+        }
+        let names: [String]
+        do throws(SystemError) { names = try disk.list(folder + "/sealed") } catch { return }
+        for name in names.sorted() where SealedFolder.segment(name) == nil && !name.hasSuffix(".new") {
+            report.findings.append(
+                StoreFinding(
+                    .note, .sealed, file: "sealed/" + name, what: "not a file of the store",
+                    advice: "It is not looked at; move it away."))
+        }
+    }
+
     // MARK: Index
 
     private func checkIndexes(_ log: LogVerification) throws(SystemError) {
-        for segment in log.segments where segment.next != nil {
+        for segment in log.segments where segment.next != nil && !segment.name.isSealed {
             let name = "index/" + SegmentFolder.name(segment.base, ".idx")
             let cache = BlockCache(bytesMax: 1 << 20)
             let index = try IndexFile.open(disk, path: folder + "/" + name, base: segment.base, cache: cache)

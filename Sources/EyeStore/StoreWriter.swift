@@ -10,7 +10,7 @@ public final class StoreWriter: @unchecked Sendable {
     private let log: LogWriter
     private let lock: any DiskLock
     private let window: EventIDWindow
-    private let keeper: IndexKeeper
+    private let keeper: SegmentKeeper
     private let time: any TimeSource
     /// What the start found and did.
     public let recovery: RecoveryReport
@@ -22,7 +22,7 @@ public final class StoreWriter: @unchecked Sendable {
     private var watch: ErasureWatch?
 
     private init(
-        log: LogWriter, lock: any DiskLock, window: EventIDWindow, keeper: IndexKeeper, recovery: RecoveryReport,
+        log: LogWriter, lock: any DiskLock, window: EventIDWindow, keeper: SegmentKeeper, recovery: RecoveryReport,
         time: any TimeSource
     ) {
         self.log = log
@@ -54,8 +54,9 @@ public final class StoreWriter: @unchecked Sendable {
             try disk.makeDirectory(folder + "/index")
             report.isWindowComplete = try EventIDMemory(disk, folder: folder).fill(
                 window, recovered: recovered, now: time.nowMicroseconds())
-            let keeper = try IndexKeeper(
-                disk, folder: folder, active: recovered.writer.active.base, seed: recovered.writer.nextSalt())
+            let keeper = try SegmentKeeper(
+                disk, folder: folder, active: recovered.writer.active.base, seed: recovered.writer.nextSalt(),
+                options: options, time: time)
             return StoreWriter(
                 log: recovered.writer, lock: lock, window: window, keeper: keeper, recovery: report, time: time)
         } catch {
@@ -143,9 +144,12 @@ public final class StoreWriter: @unchecked Sendable {
     /// A clean stop: the watermark becomes durable too. Not to be called after a failure.
     public func close() throws(SystemError) { try log.close() }
 
-    /// A slice of background work: indexes of closed segments. For a housekeeping thread; needs nothing of the appender. True: there is
-    /// more to do now; false: nothing until a segment is closed.
+    /// A slice of background work: closed segments are indexed, then sealed. For a housekeeping thread; needs nothing of the appender.
+    /// True: there is more to do now; false: nothing until a segment is closed, or until later.
     public func maintain() throws(SystemError) -> Bool { try keeper.step() }
+
+    /// What `maintain` has done and has left to do; any thread.
+    public var keeping: KeeperStatus { keeper.status }
 
     // MARK: Erasure
 

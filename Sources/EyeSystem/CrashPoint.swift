@@ -23,6 +23,14 @@ public enum CrashPoint: String, CaseIterable, Sendable {
     case watermarkPublished = "watermark-published"
     /// The index of a closed segment has its name.
     case indexWritten = "index-written"
+    /// A sealed segment is written under its temporary name, not synced.
+    case sealedWritten = "sealed-written"
+    /// It is synced.
+    case sealedSynced = "sealed-synced"
+    /// It has its name, which may not be durable; its log is still there.
+    case sealedRenamed = "sealed-renamed"
+    /// Its log is removed, which may not be durable.
+    case logRemoved = "log-removed"
     /// The accounts file is replaced, its name may not be durable.
     case accountsReplaced = "accounts-replaced"
 

@@ -48,7 +48,7 @@ enum BackupCommand {
 
     private static func failure(_ error: BackupError) -> Failure {
         switch error {
-        case .notEmpty: Failure("\(error)")
+        case .notEmpty, .restless: Failure("\(error)")
         case .store: Failure("\(error)", code: ExitCode.store)
         case .failed(_, let cause):
             Failure("\(error)", code: cause.isInputOutput ? ExitCode.inputOutput : ExitCode.failure)

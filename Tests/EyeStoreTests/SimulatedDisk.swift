@@ -21,6 +21,9 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         var now: [UInt8] = []
         var durable: [UInt8] = []
         var pending: [Change] = []
+        /// Tells nodes apart, and how often this one was changed.
+        let number = UInt64.random(in: 1...UInt64.max)
+        var changes = 0
     }
 
     enum NameChange {
@@ -85,6 +88,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             if !bytes.isEmpty {
                 Node.apply(.write(offset: Int(offset), bytes: bytes), to: &node.now)
                 node.pending.append(.write(offset: Int(offset), bytes: bytes))
+                node.changes += 1
             }
             if isFull { throw SystemError(errno: disk.fullErrno, call: "pwritev") }
         }
@@ -150,6 +154,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             guard names[path] == nil else { throw SystemError(errno: EEXIST, call: "open") }
             let node = Node()
             names[path] = node
+            noteChange(path)
             pendingNames.append(.add(path, node))
             return File(self, node, isWritable: true)
         }
@@ -166,12 +171,15 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         try alive("rename")
         guard let node = names.removeValue(forKey: from) else { throw SystemError(errno: ENOENT, call: "rename") }
         names[to] = node
+        noteChange(from)
+        noteChange(to)
         pendingNames.append(.rename(from, to))
     }
 
     func remove(_ path: String) throws(SystemError) {
         try alive("unlink")
         guard names.removeValue(forKey: path) != nil else { throw SystemError(errno: ENOENT, call: "unlink") }
+        noteChange(path)
         pendingNames.append(.remove(path))
     }
 
@@ -185,6 +193,23 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         // A journal: all changes of names become durable together, in order.
         for change in pendingNames { SimulatedDisk.apply(change, to: &durableNames) }
         pendingNames.removeAll()
+    }
+
+    /// Of a file: which one, and its content by length; of a folder: how often its names were changed.
+    func stamp(_ path: String) throws(SystemError) -> FileStamp {
+        try alive("stat")
+        if let node = names[path] {
+            return FileStamp(
+                device: 0, inode: node.number, modifiedNanoseconds: Int64(node.changes), bytes: Int64(node.now.count))
+        }
+        guard directories.contains(path) else { throw SystemError(errno: ENOENT, call: "stat") }
+        return FileStamp(device: 0, inode: 0, modifiedNanoseconds: Int64(nameChanges[path, default: 0]), bytes: 0)
+    }
+
+    /// Counts the changes of names in each folder.
+    private var nameChanges: [String: Int] = [:]
+    private func noteChange(_ path: String) {
+        nameChanges[String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), default: 0] += 1
     }
 
     func freeBytes(_ path: String) throws(SystemError) -> UInt64 { free }

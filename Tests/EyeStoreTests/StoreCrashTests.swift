@@ -29,7 +29,9 @@ import Testing
         init(seed: UInt64) {
             self.seed = seed
             random = SeededGenerator(seed: seed)
-            var options = StoreOptions.test(segmentBytes: Int64([1_500, 4_000, 20_000].randomElement(using: &random)!))
+            var options = StoreOptions.test(
+                segmentBytes: Int64([1_500, 4_000, 20_000].randomElement(using: &random)!),
+                seals: Int.random(in: 0..<4, using: &random) != 0)
             options.randomSeed = seed
             self.options = options
         }
@@ -96,7 +98,10 @@ import Testing
                 }
                 for (name, line) in sentLines { ackedLines[name] = line }
                 if Int.random(in: 0..<6, using: &random) == 0 {
-                    do { while try writer.maintain() {} } catch { return }
+                    // All of it, or some steps, so that a crash finds a segment half sealed.
+                    var steps = Bool.random(using: &random) ? Int.max : Int.random(in: 1...40, using: &random)
+                    do { while steps > 0, try writer.maintain() { steps -= 1 } } catch { return }
+                    if disk.isStopped { return }
                 }
                 if Int.random(in: 0..<5, using: &random) == 0 {
                     do { try erase(writer, reader) } catch { return }

@@ -70,8 +70,9 @@ extension Frame {
 
 extension StoreOptions {
     /// Small and without a floor.
-    static func test(segmentBytes: Int64 = 64 << 20) -> StoreOptions {
+    static func test(segmentBytes: Int64 = 64 << 20, seals: Bool = false) -> StoreOptions {
         var options = StoreOptions()
+        options.seals = seals
         options.segmentBytes = segmentBytes
         options.minFreeBytes = 0
         options.randomSeed = 42

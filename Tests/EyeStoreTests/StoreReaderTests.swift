@@ -75,7 +75,8 @@ import Testing
         let folder = TemporaryFolder()
         let segmentBytes = Int64([3_000, 20_000, 1 << 20].randomElement(using: &random)!)
         let writer = try StoreWriter.open(
-            RealDisk(), folder: folder.path, options: .test(segmentBytes: segmentBytes), time: TestTime())
+            RealDisk(), folder: folder.path, options: .test(segmentBytes: segmentBytes, seals: seed % 3 != 0),
+            time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
         var events: [TestEvent] = []
         let frame = Frame()

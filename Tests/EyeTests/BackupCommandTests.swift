@@ -50,18 +50,14 @@ import Testing
     @Test func verifyNamesDamageAndRepairsIndexes() throws {
         let folder = try TemporaryFolder()
         let token = try TestEvents.token(folder)
-        let served = try ServedStore(folder.path, ServedStore.ingestOnly + ["--segment-bytes", "1M"])
+        let served = try ServedStore(folder.path)
         #expect(try served.isReady())
-        for batch in 0..<4 {
-            #expect(
-                try TestEvents.send(
-                    folder.path, token: token, TestEvents.lines((batch * 100 + 1)...(batch * 100 + 100), padding: 6_000)
-                )
-                    == 0)
-        }
+        #expect(try TestEvents.send(folder.path, token: token, TestEvents.lines(1...1)) == 0)
         let locked = try CommandRun(["verify", "--repair-index", "--data", folder.path])
         #expect(locked.code == 4 && locked.error.contains("in use by another eye"))
         #expect(served.stop() == 0)
+        // Segments that nobody seals.
+        try TestEvents.write(folder.path, 2...400, padding: 6_000)
         for name in try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/index") {
             try Data("garbage".utf8).write(to: URL(filePath: "\(folder.path)/index/\(name)"))
         }
@@ -85,6 +81,36 @@ import Testing
         let (first, last) = (place["first_event_id"] as? Int ?? 0, place["last_event_id"] as? Int ?? 0)
         let shown = Set(try TestEvents.stored(folder.path).map(\.id))
         #expect(first > 0 && last >= first)
+        #expect(Set(1...400).subtracting(shown) == Set(first...max(first, last)))
+    }
+
+    @Test func verifyNamesDamageInSealedSegments() throws {
+        let folder = try TemporaryFolder()
+        let token = try TestEvents.token(folder)
+        let served = try ServedStore(folder.path, ServedStore.ingestOnly + ["--segment-bytes", "1M"])
+        #expect(try served.isReady())
+        for batch in 0..<4 {
+            let numbers = (batch * 100 + 1)...(batch * 100 + 100)
+            #expect(try TestEvents.send(folder.path, token: token, TestEvents.lines(numbers, padding: 6_000)) == 0)
+        }
+        let sealed = "\(folder.path)/sealed"
+        while try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/log").count > 1 { usleep(20_000) }
+        #expect(served.stop() == 0)
+        let whole = try CommandRun(["verify", "--data", folder.path])
+        #expect(whole.code == 0 && whole.out.contains("400 events (1 to 400)"), "\(whole.out)")
+        #expect(try TestEvents.stored(folder.path).map(\.number) == Array(1...400))
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: sealed).sorted().first)
+        // Its first blocks are those of the first rows.
+        try flip("\(sealed)/\(name)", at: 200)
+        let run = try CommandRun(["verify", "--json", "--data", folder.path])
+        #expect(run.code == 4 && run.error.isEmpty)
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any])
+        let findings = try #require(object["findings"] as? [[String: Any]])
+        let place = try #require(findings.first { $0["part"] as? String == "sealed" })
+        #expect(place["file"] as? String == "sealed/\(name)")
+        let (first, last) = (place["first_event_id"] as? Int ?? 0, place["last_event_id"] as? Int ?? 0)
+        let shown = Set(try TestEvents.stored(folder.path).map(\.id))
+        #expect(first == 1 && last >= first && last < 400)
         #expect(Set(1...400).subtracting(shown) == Set(first...max(first, last)))
     }
 

@@ -9,7 +9,11 @@ import Testing
         (.segmentCreated, [1, 3, 1]), (.headerSynced, [1, 3, 1]), (.segmentRenamed, [1, 3, 1]),
         (.folderSynced, [1, 3, 1]),
         (.frameWritten, [1, 5, 3]), (.synced, [1, 5, 3]), (.watermarkPublished, [1, 5, 3]), (.indexWritten, [1, 1, 1]),
+        (.sealedWritten, [1, 2, 1]), (.sealedSynced, [1, 1, 2]), (.sealedRenamed, [1, 2, 1]), (.logRemoved, [1, 2, 1]),
     ]
+
+    /// Places that only a process that seals comes to.
+    static let sealing: Set<CrashPoint> = [.sealedWritten, .sealedSynced, .sealedRenamed, .logRemoved]
 
     @Test func everyPointHasATest() {
         #expect(Set(Self.plan.map(\.point) + [.accountsReplaced]) == Set(CrashPoint.allCases))
@@ -33,12 +37,26 @@ import Testing
         #expect(try served.isReady())
         // 1: some answers died with the service; by the next HELLO they are known to be judged.
         #expect(sender.wait() <= 1 && sender.error.isEmpty, "\(sender.error)")
+        if Self.sealing.contains(point) { try expectSealed(served, folder.path) }
         #expect(served.stop() == 0)
         let stored = try TestEvents.stored(folder.path)
         #expect(stored.map(\.number) == Array(1...total))
         #expect(stored.map(\.id) == Array(1...total))
         let verify = try CommandRun(["verify", "--data", folder.path])
         #expect(verify.code == 0, "\(verify.out)")
+    }
+
+    /// What the lives before left half done is finished.
+    private func expectSealed(_ served: ServedStore, _ folder: String) throws {
+        let deadline = Date.now + 60
+        var isDone = false
+        while !isDone, Date.now < deadline {
+            usleep(20_000)
+            let logs = try FileManager.default.contentsOfDirectory(atPath: folder + "/log")
+            let sealed = try FileManager.default.contentsOfDirectory(atPath: folder + "/sealed")
+            isDone = logs.count == 1 && sealed.count > 4 && sealed.allSatisfy { $0.hasSuffix(".seg") }
+        }
+        #expect(isDone, "\(served.log)")
     }
 
     @Test func accountsAreTheOldOrTheNewOnes() throws {

@@ -155,6 +155,27 @@ enum TestEvents {
         try AccountFile(RealDisk(), folder: folder.path, time: SystemTime()).addToken(named: "r", scopes: .read).secret
     }
 
+    /// Writes the events `numbers` without a service, in segments of a megabyte that get an index and stay in the log.
+    static func write(_ folder: String, _ numbers: ClosedRange<Int>, padding: Int) throws {
+        var options = StoreOptions()
+        options.segmentBytes = 1 << 20
+        options.minFreeBytes = 0
+        options.seals = false
+        let writer = try StoreWriter.open(RealDisk(), folder: folder, options: options)
+        let pad = String(repeating: "x", count: padding)
+        for number in numbers {
+            let key = EventKey(received: 1, timestamp: 1, session: ID128(high: 1, low: 1), token: 1, eventID: nil)
+            let (text, data) = (Array("c".utf8), Array(#"{"n":\#(number),"pad":"\#(pad)"}"#.utf8))
+            let frame = Frame()
+            let isTaken = text.withUnsafeBytes { text in
+                data.withUnsafeBytes { frame.appendEvent(key, category: text, name: text, data: $0) }
+            }
+            guard isTaken, try writer.commit([frame]) == .durable else { throw ServeFailure.notListening }
+        }
+        while try writer.maintain() {}
+        try writer.close()
+    }
+
     /// Sends `lines` and expects all of them to be stored.
     static func send(_ folder: String, token: String, _ lines: [String]) throws -> Int32 {
         try CommandRun(

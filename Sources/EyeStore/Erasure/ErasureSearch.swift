@@ -14,7 +14,7 @@ public enum ErasureSubject: Sendable, Equatable {
 
 /// A search under way.
 public final class ErasureSearch {
-    private let snapshot: Snapshot
+    private var snapshot: Snapshot
     private let cursor: EventCursor
     private let session: ID128?
     private var isEventsDone = false
@@ -25,7 +25,15 @@ public final class ErasureSearch {
     /// Sequences of records by which the session came to be.
     public private(set) var sequences = IDSet()
     /// Damaged places may hold more of it: which ids they cover.
-    public var damage: DamagedIDs { cursor.damage }
+    public var damage: DamagedIDs {
+        var all = cursor.damage
+        for range in lost.ranges { all.add(range.lowerBound, range.upperBound + 1) }
+        return all
+    }
+    private var lost = DamagedIDs()
+    /// How often a listed segment was not there.
+    private var misses = 0
+    private static let missesMax = 8
 
     /// A search in `snapshot`.
     public init(_ subject: ErasureSubject, in snapshot: Snapshot) {
@@ -53,8 +61,8 @@ public final class ErasureSearch {
             isEventsDone = try cursor.idStep() == .end
             return !(isEventsDone && session == nil)
         }
-        guard let session, current < snapshot.bases.count else { return false }
-        let base = snapshot.bases[current]
+        guard let session, current < snapshot.segments.count else { return false }
+        let name = snapshot.segments[current]
         do throws(SystemError) {
             guard let index = try snapshot.prepare(current) else { return true }
             do throws(IndexFault) {
@@ -65,15 +73,26 @@ public final class ErasureSearch {
                 current += 1
             } catch {
                 switch error {
-                case .damaged: snapshot.reader.segment(base).distrustIndex()
+                case .damaged where name.isSealed:
+                    lost.bounds = 0..<(UInt64.max >> 1)
+                    lost.add(index.firstEventID, index.nextEventID)
+                    current += 1
+                case .damaged: snapshot.reader.segment(name).distrustIndex()
                 case .system(let error): throw error
                 }
             }
             if current % 16 == 0 { snapshot.reader.trim() }
         } catch {
-            guard error.errno == ENOENT else { throw error }
-            snapshot.reader.noteMissing(base)
-            current += 1
+            guard error.isMissing else { throw error }
+            snapshot.reader.noteMissing(name)
+            misses += 1
+            if misses > ErasureSearch.missesMax {
+                current += 1
+            } else {
+                // Sealed, rewritten or dropped meanwhile: what is there now is asked once more.
+                try snapshot.listAgain()
+                current = 0
+            }
         }
         return true
     }

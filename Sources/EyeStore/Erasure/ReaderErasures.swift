@@ -21,77 +21,94 @@ final class ReaderErasures {
         var isWhole = false
     }
     private var taken: [UInt64: Taken] = [:]
-    /// Segments up to this place of the reader's list are whole, as long as the list is the same.
-    private var wholeCount = 0
+    /// The reader's list of segments of which all closed ones are whole.
+    private var wholeList: UInt64?
+    /// Another one: what was known to be complete may not be any more.
+    private(set) var version: UInt64 = 0
+    /// How often a listed segment was not there.
+    private var misses: [UInt64: Int] = [:]
+    private static let missesMax = 4
 
-    /// The list of the log's segments changed. What came from one that is gone is not needed any more: before it went, it was applied.
-    func keep(_ bases: [UInt64]) {
-        wholeCount = 0
-        let known = Set(bases)
+    /// The list of segments changed. What came from one that is gone is not needed any more: before it went, it was applied.
+    func keep(_ segments: [SegmentName]) {
+        wholeList = nil
+        let known = Set(segments.lazy.filter { !$0.isSealed }.map(\.first))
         let gone = taken.filter { !known.contains($0.key) }
         for base in gone.keys { taken[base] = nil }
+        misses = misses.filter { known.contains($0.key) }
         if gone.values.contains(where: { $0.tombstones > 0 }) {
             ids = IDSet()
             sequences = IDSet()
             taken.removeAll()
+            version += 1
         }
     }
 
-    /// Does a little. True: everything that `snapshot` must hide is known.
+    /// Does a little. True: everything that `snapshot` must hide is known. Throws ENOENT when a segment is gone: list them again.
     func prepare(_ snapshot: Snapshot) throws(SystemError) -> Bool {
-        let bases = snapshot.bases
-        while wholeCount < bases.count - 1 {
-            let base = bases[wholeCount]
-            if taken[base]?.isWhole != true {
-                let isDone: Bool
-                do throws(SystemError) {
-                    isDone = try takeClosed(base, next: bases[wholeCount + 1], snapshot.reader)
-                } catch {
-                    guard error.errno == ENOENT else { throw error }
-                    // Gone: what it said was applied before.
-                    snapshot.reader.noteMissing(base)
-                    isDone = true
+        let segments = snapshot.segments
+        if wholeList != snapshot.list {
+            for (index, name) in segments.enumerated().dropLast() {
+                if name.isSealed || taken[name.first]?.isWhole ?? false { continue }
+                let next = segments[index + 1]
+                let isDone = try unlessMissing(name, snapshot.reader) { () throws(SystemError) in
+                    try takeClosed(name, next: next, snapshot.reader)
                 }
                 if !isDone { return false }
-                taken[base, default: Taken()].isWhole = true
+                taken[name.first, default: Taken()].isWhole = true
             }
-            wholeCount += 1
+            wholeList = snapshot.list
         }
-        guard let active = bases.last else { return true }
-        return try takeActive(active, snapshot)
+        guard let active = segments.last, !active.isSealed else { return true }
+        return try unlessMissing(active, snapshot.reader) { () throws(SystemError) in
+            try takeActive(active, snapshot)
+        }
     }
 
-    private func takeClosed(_ base: UInt64, next: UInt64, _ reader: StoreReader) throws(SystemError) -> Bool {
+    /// One that is gone was sealed, with what it said applied before, or dropped: the list is old. One that is listed again and again and
+    /// never there says nothing.
+    private func unlessMissing(
+        _ name: SegmentName, _ reader: StoreReader, _ body: () throws(SystemError) -> Bool
+    ) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            guard error.isMissing else { throw error }
+            misses[name.first, default: 0] += 1
+            if misses[name.first, default: 0] > ReaderErasures.missesMax { return true }
+            reader.noteMissing(name)
+            throw error
+        }
+    }
+
+    private func takeClosed(
+        _ name: SegmentName, next: SegmentName, _ reader: StoreReader
+    ) throws(SystemError) -> Bool {
+        let base = name.first
         let count = try reader.segment(next).tombstonesBefore()
         if let count, Int(count) <= taken[base]?.tombstones ?? 0 { return true }
-        guard let index = try reader.segment(base).prepare(durable: nil, next: next) else { return false }
+        guard let index = try reader.segment(name).prepare(durable: nil, next: next.first) else { return false }
         do throws(IndexFault) {
             take(try index.erasures(), of: base)
             return true
         } catch {
             switch error {
             case .damaged:
-                reader.segment(base).distrustIndex()
+                reader.segment(name).distrustIndex()
                 return false
             case .system(let error): throw error
             }
         }
     }
 
-    private func takeActive(_ base: UInt64, _ snapshot: Snapshot) throws(SystemError) -> Bool {
+    private func takeActive(_ name: SegmentName, _ snapshot: Snapshot) throws(SystemError) -> Bool {
+        let base = name.first
         // Nil: nobody says how many there are.
         let wanted = snapshot.tombstones.map { Int($0) }
         if let wanted, taken[base]?.tombstones ?? 0 >= wanted { return true }
-        let segment = snapshot.reader.segment(base)
-        let index: (any SegmentIndex)?
-        do throws(SystemError) {
-            index = try segment.prepare(durable: snapshot.durableBytes, next: nil)
-        } catch {
-            guard error.errno == ENOENT else { throw error }
-            snapshot.reader.noteMissing(base)
-            return true
-        }
-        if let builder = segment.builder { take(builder.table.erasures, of: base) }
+        let segment = snapshot.reader.segment(name)
+        let index = try segment.prepare(durable: snapshot.durableBytes, next: nil)
+        if let builder = (segment as? ReaderSegment)?.builder { take(builder.table.erasures, of: base) }
         if index != nil { return true }
         return wanted.map { taken[base]?.tombstones ?? 0 >= $0 } ?? false
     }

@@ -80,7 +80,10 @@ final class SealedWriter {
         let bytes = start + Int64(directory.count)
         let place = SealedPlace(offset: start, bytes: directory.count, checksum: checksum)
         let head = header.encoded(place, fileBytes: bytes)
+        // Its bytes must outlast the call that reads them.
+        defer { withExtendedLifetime(head) {} }
         try unsafe file.write(head.view, at: 0)
+        CrashPoint.reach(.sealedWritten)
         try file.synchronize()
         return bytes
     }
