@@ -30,7 +30,7 @@ final class SealedTableCheck {
         } else {
             _ = try file.leaves()
             _ = try file.allGaps()
-            _ = try file.receipts()
+            _ = try file.erasures()
             try file.forEachCount { _ in }
             return false
         }

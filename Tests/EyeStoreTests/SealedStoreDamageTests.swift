@@ -4,7 +4,7 @@ import Testing
 @testable import EyeStore
 
 /// Damage in a sealed segment: what is shown is right, what is missing is named, the rest is served, nothing is changed.
-@Suite struct SealedDamageTests {
+@Suite struct SealedStoreDamageTests {
     /// A store whose closed segments are all sealed, on a disk to be copied.
     struct Image {
         var store: SealingTests.Store
