@@ -14,6 +14,7 @@ final class EyeResponder: Responder {
     private let metrics: HTTPMetrics
     private let time: any TimeSource
     private let budget = BodyBudget()
+    private let room = AnalysisRoom()
     private unowned let loop: HTTPLoop
 
     init(
@@ -116,9 +117,19 @@ final class EyeResponder: Responder {
         case .events where isRead:
             return list { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
         case .sessions where isRead:
-            return list { () throws(ProblemError) in try SessionList.exchange(call, self.store) }
+            return list { () throws(ProblemError) in try SessionList.exchange(call, self.store, self.time) }
+        case .sessionDetail:
+            guard let session = call.session else { break }
+            return list { () throws(ProblemError) in
+                try SessionTimeline(session, call, self.store, self.time)
+            }
+        case .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
+            guard let kind = call.route.stats else { break }
+            return list { () throws(ProblemError) in
+                try StatsExchange(kind, call, self.store, self.room, self.time)
+            }
         case .errors: return list { () throws(ProblemError) in try ErrorList.exchange(call, self.store) }
-        case .login, .sessions, .sessionDetail, .events, .eventDetail, .errorDetail: break
+        case .login, .sessions, .events, .eventDetail, .errorDetail: break
         }
         if let unknown = call.parameters.firstUnknown([]) {
             return refuse(Problem.unknownParameter(unknown, known: []))

@@ -130,4 +130,15 @@ public enum HTTPLimits {
     public static let fieldsMax = 64
     /// What of a page is made before its head is sent; the rest is made while the client takes it.
     public static let pageBufferBytesMax = 256 << 10
+
+    // MARK: Statistics
+
+    /// How long an answer of `/stats/…` may take when no `timeout` is given; then 503 `query-timeout`…
+    public static let statsMilliseconds: UInt64 = 30_000
+    /// … and the longest `timeout`.
+    public static let statsMillisecondsMax: UInt64 = 600_000
+    /// How often `progress=1` tells how far it is.
+    public static let progressMilliseconds: UInt64 = 200
+    /// `limit` of `/stats/top` when none is given.
+    public static let topDefault = 10
 }

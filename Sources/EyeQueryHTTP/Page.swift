@@ -22,7 +22,9 @@ final class PageExchange: Exchange {
     /// The Link to the page behind a key.
     private let link: (_ last: UInt64) -> ResponseField
 
-    private var buffer: [UInt8] = [UInt8(ascii: "[")]
+    private var buffer: [UInt8]
+    /// What stands behind the last row.
+    private let tail: [UInt8]
     private var count = 0
     private var last: UInt64 = 0
     private var written = 0
@@ -30,10 +32,17 @@ final class PageExchange: Exchange {
     private var hasMore = false
     private var isBodyWhole = false
 
-    init(_ source: any PageSource, limit: Int, link: @escaping (_ last: UInt64) -> ResponseField) {
+    /// `around`: what stands before the first row and behind the last one.
+    init(
+        _ source: any PageSource, limit: Int,
+        around: (head: [UInt8], tail: [UInt8]) = (Array("[".utf8), Array("]\n".utf8)),
+        link: @escaping (_ last: UInt64) -> ResponseField
+    ) {
         self.source = source
         self.limit = limit
         self.link = link
+        buffer = around.head
+        tail = around.tail
     }
 
     var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
@@ -68,10 +77,10 @@ final class PageExchange: Exchange {
         if hasMore { fields.append(link(last)) }
         if let hull = source.damage { fields.append(PageExchange.incomplete(hull)) }
         if written == count {
-            buffer.append(text: "]\n")
+            buffer.append(contentsOf: tail)
             return .ready(Response(status: 200, fields: fields, body: .bytes(buffer)))
         }
-        let rest = PageRest(buffer, source.behind(lastWritten), count: count - written)
+        let rest = PageRest(buffer, source.behind(lastWritten), count: count - written, tail: tail)
         fields.append(ResponseField("Trailer", PageExchange.incompleteName))
         return .ready(Response(status: 200, fields: fields, body: .stream(rest)))
     }
@@ -90,8 +99,10 @@ final class PageRest: BodyProducer {
     private var offset = 0
     private let source: any PageSource
     private var left: Int
+    private let tail: [UInt8]
 
-    init(_ start: [UInt8], _ source: any PageSource, count: Int) {
+    init(_ start: [UInt8], _ source: any PageSource, count: Int, tail: [UInt8]) {
+        self.tail = tail
         self.start = start
         self.source = source
         left = count
@@ -124,7 +135,7 @@ final class PageRest: BodyProducer {
         } catch {
             return .failed
         }
-        out.append(text: "]\n")
+        out.append(contentsOf: tail)
         return .end
     }
 

@@ -14,6 +14,11 @@ public enum Route: String, CaseIterable, Sendable {
     case eventDetail = "/event_detail/{id}"
     case errors = "/errors/"
     case errorDetail = "/errors/{id}"
+    case statsCount = "/stats/count"
+    case statsHits = "/stats/hits"
+    case statsTop = "/stats/top"
+    case statsUniq = "/stats/uniq"
+    case statsFunnel = "/stats/funnel"
     case healthy = "/-/healthy"
     case ready = "/-/ready"
     case metrics = "/metrics"
@@ -30,10 +35,10 @@ public enum Route: String, CaseIterable, Sendable {
         case .index, .healthy, .ready, .metrics: [(.get, .everybody), (.head, .everybody)]
         case .login: [(.post, .everybody)]
         case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
-        case .eventDetail:
+        case .eventDetail, .sessionDetail:
             [(.get, .scope(.read)), (.head, .scope(.read)), (.delete, .scope(.admin))]
-        case .sessionDetail: [(.delete, .scope(.admin))]
-        case .errors, .errorDetail: [(.get, .scope(.read)), (.head, .scope(.read))]
+        case .errors, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
+            [(.get, .scope(.read)), (.head, .scope(.read))]
         }
     }
 
@@ -51,9 +56,26 @@ public enum Route: String, CaseIterable, Sendable {
         case .eventDetail: "event_detail"
         case .errors: "errors"
         case .errorDetail: "error_detail"
+        case .statsCount: "stats_count"
+        case .statsHits: "stats_hits"
+        case .statsTop: "stats_top"
+        case .statsUniq: "stats_uniq"
+        case .statsFunnel: "stats_funnel"
         case .healthy: "healthy"
         case .ready: "ready"
         case .metrics: "metrics"
+        }
+    }
+
+    /// What is asked of the resource, if it is a statistic.
+    var stats: StatsQuery.Kind? {
+        switch self {
+        case .statsCount: .count
+        case .statsHits: .hits
+        case .statsTop: .top
+        case .statsUniq: .uniq
+        case .statsFunnel: .funnel
+        default: nil
         }
     }
 
@@ -102,9 +124,20 @@ public enum Route: String, CaseIterable, Sendable {
             case ("event_detail", let text): return number(text).map { Found(.eventDetail, id: $0) }
             case ("errors", let text): return number(text).map { Found(.errorDetail, id: $0) }
             case ("sessions", let text): return session(text).map { Found(.sessionDetail, session: $0) }
+            case ("stats", let text): return StatsQuery.Kind(rawValue: text).map { Found(stats($0)) }
             default: return nil
             }
         default: return nil
+        }
+    }
+
+    private static func stats(_ kind: StatsQuery.Kind) -> Route {
+        switch kind {
+        case .count: .statsCount
+        case .hits: .statsHits
+        case .top: .statsTop
+        case .uniq: .statsUniq
+        case .funnel: .statsFunnel
         }
     }
 

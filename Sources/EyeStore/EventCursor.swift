@@ -30,6 +30,8 @@ public final class EventCursor {
     // Ids that are still to be looked at: from `low` to below `high`.
     private var low: UInt64
     private var high: UInt64
+    /// Where it began, in rising order.
+    private let first: UInt64
     // Segments that are still to be looked at; nil: not located yet.
     private var range: ClosedRange<Int>?
     private var isDone = false
@@ -63,6 +65,7 @@ public final class EventCursor {
         isDone = filter.isNone
         low = filter.idAbove.map { $0 == UInt64.max ? $0 : $0 + 1 } ?? 1
         high = min(filter.idBelow ?? UInt64.max >> 1, snapshot.nextEventID ?? UInt64.max >> 1)
+        first = low
         damage.bounds = low..<max(low, high)
     }
 
@@ -106,6 +109,60 @@ public final class EventCursor {
     private func nextEvent() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
         if let found = run.next(newestFirst: filter.newestFirst) { return found }
         return try sealedRun.next(newestFirst: filter.newestFirst)
+    }
+
+    /// Shows matching events to `visitor`, by whole segments and row groups where it wants them, until the step's work is done, the visitor
+    /// is full, or there are no more. In rising order only.
+    func visitStep(_ visitor: any EventVisitor) throws(SystemError) -> CursorState {
+        precondition(!filter.newestFirst, "visitors see events in rising order")
+        self.visitor = visitor
+        return try work { () throws(IndexFault) in
+            if visitor.isFull { return .paused }
+            while let found = try nextEvent() {
+                budget -= 300
+                done(with: found.id)
+                guard filter.passes(found.record, snapshot.reader.data) else { continue }
+                visitor.take(found.record, id: found.id)
+                if visitor.isFull { return .paused }
+                if budget <= 0 { return .more }
+            }
+            return nil
+        }
+    }
+    private var visitor: (any EventVisitor)?
+    private var way = VisitWay.records
+
+    /// How much of its ids was looked at, from 0 to 1; for cursors in rising order.
+    var progress: Double {
+        if isDone || high <= first { return 1 }
+        return min(1, Double(low - first) / Double(high - first))
+    }
+
+    /// Gives a whole segment to the visitor.
+    private func visitWhole(_ plan: SegmentPlan, _ visitor: any EventVisitor) throws(IndexFault) -> Bool {
+        budget -= 20_000
+        do throws(IndexFault) {
+            switch try visitor.takeWhole(plan) {
+            case .more: return true
+            case .columns: way = .columns
+            case .done: return nextSegment()
+            }
+        } catch {
+            // What a sealed segment knows as a whole is damaged: its rows may be right.
+            guard case .damaged = error, snapshot.segments[current].isSealed else { throw error }
+            way = .columns
+        }
+        return true
+    }
+
+    /// Gives the matching rows of a group to the visitor; they are not shown again, whatever happens later.
+    private func visit(
+        _ rows: [UInt32], group: Int, _ plan: SegmentPlan, _ visitor: any EventVisitor
+    ) throws(IndexFault) {
+        guard let last = rows.last else { return }
+        let id = try plan.id(ofRow: Int(last))
+        budget -= try visitor.take(rows, group: group, plan)
+        done(with: id)
     }
 
     private func done(with id: UInt64) {
@@ -227,6 +284,7 @@ public final class EventCursor {
             try takeRun(plan)
             return true
         }
+        if way == .whole, let visitor { return try visitWhole(plan, visitor) }
         if let group = plan.group(number: nextGroup, newestFirst: filter.newestFirst) {
             nextGroup += 1
             matches.removeAll(keepingCapacity: true)
@@ -234,6 +292,11 @@ public final class EventCursor {
             budget -= try plan.select(group, filter, into: &matches)
             if (isCounting || isGathering) && !plan.needsRecords {
                 if isGathering { try gather(matches, plan) } else { count += UInt64(matches.count) }
+                matches.removeAll(keepingCapacity: true)
+            }
+            // What the columns do not tell is shown as records.
+            if way == .columns && !plan.needsRecords, let visitor {
+                try visit(matches, group: group, plan, visitor)
                 matches.removeAll(keepingCapacity: true)
             }
             return true
@@ -289,6 +352,7 @@ public final class EventCursor {
             count += known
             return nextSegment()
         }
+        if let visitor { way = try visitor.begin(made) }
         plan = made
         return true
     }
@@ -398,6 +462,11 @@ public struct DamagedIDs: Sendable {
     public var hull: ClosedRange<UInt64>? {
         guard let low = ranges.map(\.lowerBound).min(), let high = ranges.map(\.upperBound).max() else { return nil }
         return low...high
+    }
+
+    /// Adds those of another part of the same answer.
+    mutating func add(_ other: DamagedIDs) {
+        for range in other.ranges { add(range.lowerBound, range.upperBound + 1) }
     }
 
     /// Adds ids from `first` to below `next`, as far as the query covers them.

@@ -14,6 +14,8 @@ final class IndexBuilder {
     private(set) var extents: [IndexExtent] = []
     /// The rows: dictionaries, sessions, columns.
     private(set) var table: IndexRows
+    /// Counts that statistics ask for, as far as they were wanted.
+    let hours = HourMemo()
 
     init(_ file: any DiskFile, base: UInt64, limit: Int64, seed: UInt64) {
         self.base = base
@@ -78,5 +80,5 @@ final class IndexBuilder {
     var rows: Int { table.rows }
 
     /// Bytes of memory, about.
-    var cost: Int { extents.count * MemoryLayout<IndexExtent>.stride + table.cost }
+    var cost: Int { extents.count * MemoryLayout<IndexExtent>.stride + table.cost + hours.cost }
 }

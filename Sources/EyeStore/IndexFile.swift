@@ -97,6 +97,8 @@ final class IndexFile: SegmentIndex {
     private let cache: BlockCache
     private let number: UInt64
     private var parts: [Part]
+    /// Counts that statistics ask for, as far as they were wanted.
+    private let hours = HourMemo()
 
     /// Opens the index of segment `base`; nil when it is missing, of another version, or its head is damaged.
     static func open(
@@ -279,22 +281,16 @@ final class IndexFile: SegmentIndex {
     func eachText(
         of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
     ) throws(IndexFault) {
-        let part = kind == .category ? IndexPart.categories : .names
         let texts = kind == .category ? IndexPart.categoryTexts : .nameTexts
-        for code in 0..<count(part, IndexText.entryBytes) {
-            let (entries, at) = try entry(part, code, IndexText.entryBytes)
-            let view = unsafe entries.view(entries.capacity)
-            let found = unsafe IndexText(
-                hash: view.u32(at), offset: Int(view.u32(at + 4)), bytes: Int(view.u32(at + 8)),
-                events: Int(view.u32(at + 12)), firstRow: Int(view.u32(at + 16)), lastRow: Int(view.u32(at + 20)))
-            guard found.lastRow < rows, found.offset + found.bytes <= parts[texts.rawValue].bytes else {
-                throw .damaged
-            }
+        for code in 0..<(try textCount(kind)) {
+            let found = try entry(code, of: kind)
             let inBlock = found.offset % texts.blockBytes
-            if inBlock + found.bytes <= texts.blockBytes {
-                let block = found.bytes == 0 ? entries : try block(texts, found.offset / texts.blockBytes)
-                // In bounds: it ends within its block, just compared; an empty text is anywhere.
-                unsafe body(code, found, block.view(block.capacity).slice(found.bytes == 0 ? 0 : inBlock, found.bytes))
+            if found.bytes == 0 {
+                unsafe body(code, found, UnsafeRawBufferPointer(start: nil, count: 0))
+            } else if inBlock + found.bytes <= texts.blockBytes {
+                let block = try block(texts, found.offset / texts.blockBytes)
+                // In bounds: it ends within its block, just compared.
+                unsafe body(code, found, block.view(block.capacity).slice(inBlock, found.bytes))
             } else {
                 let whole = try gathered(found, texts)
                 unsafe whole.withUnsafeBytes { unsafe body(code, found, $0) }
@@ -302,7 +298,32 @@ final class IndexFile: SegmentIndex {
         }
     }
 
-    /// A text that lies across blocks.
+    func textCount(_ kind: TextKind) throws(IndexFault) -> Int {
+        count(kind == .category ? .categories : .names, IndexText.entryBytes)
+    }
+
+    func entry(_ code: Int, of kind: TextKind) throws(IndexFault) -> IndexText {
+        let part = kind == .category ? IndexPart.categories : .names
+        let texts = kind == .category ? IndexPart.categoryTexts : .nameTexts
+        let (entries, at) = try entry(part, code, IndexText.entryBytes)
+        let view = unsafe entries.view(entries.capacity)
+        let found = unsafe IndexText(
+            hash: view.u32(at), offset: Int(view.u32(at + 4)), bytes: Int(view.u32(at + 8)),
+            events: Int(view.u32(at + 12)), firstRow: Int(view.u32(at + 16)), lastRow: Int(view.u32(at + 20)))
+        guard found.lastRow < rows, found.offset + found.bytes <= parts[texts.rawValue].bytes else { throw .damaged }
+        return found
+    }
+
+    func appendText(_ code: Int, of kind: TextKind, to out: inout [UInt8]) throws(IndexFault) {
+        let texts = kind == .category ? IndexPart.categoryTexts : .nameTexts
+        out.append(contentsOf: try gathered(try entry(code, of: kind), texts))
+    }
+
+    func prepareHourCounts() throws(IndexFault) -> Bool { try hours.extend(self) }
+
+    func hourCounts() throws(IndexFault) -> [HourCount]? { hours.counts }
+
+    /// A text, which may lie across blocks.
     private func gathered(_ text: IndexText, _ part: IndexPart) throws(IndexFault) -> [UInt8] {
         var whole: [UInt8] = []
         while whole.count < text.bytes {

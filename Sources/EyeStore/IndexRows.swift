@@ -45,7 +45,8 @@ struct IndexRows {
                 newest = max(newest, record.received)
             case RecordKind.session:
                 _ = sessions.add(
-                    record.session, received: record.received, sequence: sequence, row: nil, isOpened: true)
+                    record.session, received: record.received, sequence: sequence, row: nil, rows: rows,
+                    isOpened: true)
             case RecordKind.tombstone:
                 erasures.add(
                     record, sequence: sequence, nextEventID: frame.header.firstEventID + UInt64(rows - firstRow))

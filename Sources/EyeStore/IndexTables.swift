@@ -115,7 +115,7 @@ struct IndexSession {
     var firstReceived: Int64
     var firstSequence: UInt64
     var firstRow: UInt32
-    /// Below `firstRow`: it has no event here.
+    /// Below `firstRow`: it has no event here, but was named when there were so many rows.
     var lastRow: UInt32
     /// Its events here; 0 in what was read from an index file, which does not have them.
     var events: UInt32 = 0
@@ -136,10 +136,10 @@ struct SessionTable {
 
     init(seed: UInt64) { self.seed = seed }
 
-    /// The code of a session that has a record here. `row`: nil for a record that is not an event; then `isOpened` says whether it opens
-    /// the session.
+    /// The code of a session that has a record here. `row`: nil for a record that is not an event; then `rows` is how many there are, and
+    /// `isOpened` says whether it opens the session.
     mutating func add(
-        _ id: ID128, received: Int64, sequence: UInt64, row: UInt32?, isOpened: Bool = false
+        _ id: ID128, received: Int64, sequence: UInt64, row: UInt32?, rows: Int = 0, isOpened: Bool = false
     ) -> UInt32 {
         if last < entries.count && entries[last].id == id {
             note(last, row, isOpened)
@@ -159,7 +159,8 @@ struct SessionTable {
         last = entries.count
         entries.append(
             IndexSession(
-                id: id, firstReceived: received, firstSequence: sequence, firstRow: row ?? 1, lastRow: row ?? 0,
+                id: id, firstReceived: received, firstSequence: sequence,
+                firstRow: row ?? UInt32(truncatingIfNeeded: rows + 1), lastRow: row ?? UInt32(truncatingIfNeeded: rows),
                 events: row == nil ? 0 : 1, isOpened: isOpened))
         table[place] = UInt32(entries.count)
         return UInt32(entries.count - 1)

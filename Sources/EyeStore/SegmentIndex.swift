@@ -42,10 +42,22 @@ protocol SegmentIndex: AnyObject {
     func eachText(
         of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
     ) throws(IndexFault)
+    /// Texts of a dictionary.
+    func textCount(_ kind: TextKind) throws(IndexFault) -> Int
+    /// What is known of text `code`.
+    func entry(_ code: Int, of kind: TextKind) throws(IndexFault) -> IndexText
+    /// Appends the bytes of text `code`.
+    func appendText(_ code: Int, of kind: TextKind, to out: inout [UInt8]) throws(IndexFault)
     /// Whether events may carry texts that are not in the dictionary.
     func isOverfull(_ kind: TextKind) -> Bool
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)?
     func session(code: Int) throws(IndexFault) -> IndexSession
+    /// The codes that sessions of a range of ids can have: all, where codes are not in order of id.
+    func sessionCodes(in part: SessionPart) throws(IndexFault) -> Range<Int>
+    /// Does a bounded piece of work towards `hourCounts`. True: nothing is left to do.
+    func prepareHourCounts() throws(IndexFault) -> Bool
+    /// How many events of each category and name every hour has; nil: there are too many to be kept.
+    func hourCounts() throws(IndexFault) -> [HourCount]?
     /// Oldest and newest timestamp of a row group.
     func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64)
     /// A row group of a column: little-endian numbers.
@@ -56,6 +68,7 @@ protocol SegmentIndex: AnyObject {
 
 extension SegmentIndex {
     func erasures() throws(IndexFault) -> SegmentErasures { SegmentErasures() }
+    func sessionCodes(in part: SessionPart) throws(IndexFault) -> Range<Int> { 0..<sessionCount }
 
     /// The extent that holds `row`.
     func extentIndex(ofRow row: Int) throws(IndexFault) -> Int {
@@ -112,9 +125,28 @@ extension IndexBuilder: SegmentIndex {
         }
     }
 
-    func isOverfull(_ kind: TextKind) -> Bool {
-        kind == .category ? table.categories.isOverfull : table.names.isOverfull
+    private func dictionary(_ kind: TextKind) -> TextDictionary {
+        kind == .category ? table.categories : table.names
     }
+
+    func isOverfull(_ kind: TextKind) -> Bool { dictionary(kind).isOverfull }
+
+    func textCount(_ kind: TextKind) throws(IndexFault) -> Int { dictionary(kind).entries.count }
+
+    func entry(_ code: Int, of kind: TextKind) throws(IndexFault) -> IndexText {
+        let entries = dictionary(kind).entries
+        guard code >= 0, code < entries.count else { throw .damaged }
+        return entries[code]
+    }
+
+    func appendText(_ code: Int, of kind: TextKind, to out: inout [UInt8]) throws(IndexFault) {
+        let found = try entry(code, of: kind)
+        out.append(contentsOf: dictionary(kind).texts[found.offset..<(found.offset + found.bytes)])
+    }
+
+    func prepareHourCounts() throws(IndexFault) -> Bool { try hours.extend(self) }
+
+    func hourCounts() throws(IndexFault) -> [HourCount]? { hours.counts }
 
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)? {
         table.sessions.code(of: id).map { ($0, table.sessions.entries[$0]) }

@@ -25,6 +25,12 @@ final class SegmentPlan {
     let knownCount: UInt64?
     /// What is erased; nil: nothing of this segment.
     private let erased: IDSet?
+    /// Every row of the segment is wanted as far as ids go, and none is erased: counts of the segment as a whole may be used.
+    let isWhole: Bool
+    /// The filter leaves nothing of the segment out.
+    let isUnconditional: Bool
+    /// Counts by category, name and hour tell everything the filter asks for if only these hours are looked at; nil: they do not.
+    let hours: ClosedRange<Int64>?
     private var lastExtent: IndexExtent?
 
     /// Nil: nothing in this segment matches.
@@ -38,7 +44,7 @@ final class SegmentPlan {
         firstRow = try index.row(atOrAfter: low)
         endRow = try index.row(atOrAfter: high)
         guard firstRow < endRow else { return nil }
-        let isWhole = firstRow == 0 && endRow == index.rows
+        isWhole = firstRow == 0 && endRow == index.rows && self.erased == nil
 
         var categoryCount: UInt64 = 0
         var nameCount: UInt64 = 0
@@ -64,7 +70,9 @@ final class SegmentPlan {
             oldest = max(oldest, range.lowerBound)
             newest = min(newest, range.upperBound)
         }
-        let hasTimestamps = !filter.timestamps.isEmpty || filter.timestampRange != nil
+        // A range that has the whole segment in it says nothing here.
+        let isInRange = oldest <= index.oldestTimestamp && newest >= index.newestTimestamp
+        let hasTimestamps = !filter.timestamps.isEmpty || (filter.timestampRange != nil && !isInRange)
         timestampRange = hasTimestamps && oldest <= newest ? oldest...newest : nil
         timestamps = filter.timestamps
         otherTimestamps = filter.otherTimestamps
@@ -76,10 +84,13 @@ final class SegmentPlan {
         alwaysNeedsRecords =
             filter.receivedRange != nil || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
             || (names?.mayBeOther ?? false)
-        // What is erased must be looked for row by row.
         let isPlain =
-            self.erased == nil && sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
+            sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
             && !alwaysNeedsRecords && filter.data.isEmpty && isWhole
+        isUnconditional = isPlain && categories == nil && names == nil
+        hours =
+            isWhole && sessions == nil && otherSessions.isEmpty && otherTimestamps.isEmpty && timestamps.isEmpty
+                && !alwaysNeedsRecords && filter.data.isEmpty ? SegmentPlan.hours(oldest, newest, index) : nil
         switch (categories, names) {
         case (nil, nil): knownCount = isPlain ? UInt64(endRow - firstRow) : nil
         case (_, nil): knownCount = isPlain ? categoryCount : nil
@@ -111,6 +122,30 @@ final class SegmentPlan {
             end = max(end, Int(found.entry.lastRow) + 1)
         }
         return (codes, first, end)
+    }
+
+    /// The hours of a range that begins and ends with whole hours, or beyond the segment; nil: it cuts through one.
+    private static func hours(_ oldest: Int64, _ newest: Int64, _ index: any SegmentIndex) -> ClosedRange<Int64>? {
+        let low = max(oldest, index.oldestTimestamp)
+        let high = min(newest, index.newestTimestamp)
+        guard low <= high else { return nil }
+        let (first, last) = (HourCount.hour(of: low), HourCount.hour(of: high))
+        guard oldest <= index.oldestTimestamp || low == TimeStep.start(ofHour: first),
+            newest >= index.newestTimestamp || high == TimeStep.start(ofHour: last + 1) - 1
+        else { return nil }
+        return first...last
+    }
+
+    /// Whether the events of an entry match, where `hours` is not nil.
+    func accepts(_ entry: HourCount) -> Bool {
+        (hours?.contains(entry.hour) ?? false) && categories?.contains(entry.category) ?? true
+            && names?.contains(entry.name) ?? true
+    }
+
+    /// Whether some row of a group may match.
+    func covers(_ group: Int) -> Bool {
+        let start = group * StoreLimits.rowsPerGroup
+        return start < endRow && start + StoreLimits.rowsPerGroup > firstRow
     }
 
     /// The row group to look at as number `number`; nil: all are done.

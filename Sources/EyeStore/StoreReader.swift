@@ -233,12 +233,6 @@ public struct Snapshot {
     /// A cursor over the events that pass `filter`.
     public func cursor(_ filter: EventFilter) -> EventCursor { EventCursor(self, filter) }
 
-    /// A cursor over sessions, newest first, whose first record is before sequence `before` (nil: all).
-    public func sessions(before: UInt64? = nil) -> SessionCursor { SessionCursor(self, before: before, only: nil) }
-
-    /// A cursor over one session (to see whether it is there).
-    public func session(_ id: ID128) -> SessionCursor { SessionCursor(self, before: nil, only: id) }
-
     /// Finds its segments again after one of them was sealed, rewritten or dropped: the same moment, in the files of now.
     mutating func listAgain() throws(SystemError) {
         let found = try reader.listAgain()

@@ -42,7 +42,13 @@ import Testing
         let rows = Self.rows("Parameters").map { "\($0[0]) \($0[1])" }
         var coded = EventQuery.known.map { "/events/ \($0)" }
         coded += FilterParameters.dataOperators.map { "/events/ data.PATH\($0)" }
-        for path in ["/sessions/", "/errors/"] { coded += PageParameters.known.map { "\(path) \($0)" } }
+        coded += PageParameters.known.map { "/errors/ \($0)" }
+        // Filters are written down once.
+        coded += (["FILTERS"] + SessionQuery.others).map { "/sessions/ \($0)" }
+        coded += (["FILTERS"] + TimelineQuery.others).map { "/sessions/{session_id}/ \($0)" }
+        for kind in StatsQuery.Kind.allCases {
+            coded += (["FILTERS"] + kind.others).map { "/stats/\(kind.rawValue) \($0)" }
+        }
         for path in ["/event_detail/{id}", "/sessions/{session_id}/"] {
             coded += ErasureExchange.known.map { "\(path) \($0)" }
         }

@@ -305,7 +305,7 @@ private func event(
         let next = try #require(try service.call("GET", "/events/?limit=7", token: service.reader).next)
         let cursor = try #require(next.split(separator: "cursor=").last)
         for target in [
-            "/events/?name=x&cursor=\(cursor)", "/events/?cursor=x", "/sessions/?name=x",
+            "/events/?name=x&cursor=\(cursor)", "/events/?cursor=x", "/sessions/?nam=x",
             "/events/?cursor=\(cursor.dropLast())A",
         ] {
             #expect(try service.call("GET", target, token: service.reader).status == 400, "\(target)")

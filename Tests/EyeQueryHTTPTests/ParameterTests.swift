@@ -175,14 +175,19 @@ import Testing
 
     @Test func everyRouteIsFoundAtItsOwnPath() {
         for route in Route.allCases {
-            let path = route.rawValue.replacing("{id}", with: "7")
+            let session = "00000000-0000-0007-0000-000000000009"
+            let path = route.rawValue.replacing("{id}", with: "7").replacing("{session_id}", with: session)
             let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
             for one in [trimmed, trimmed == "/" ? "/" : trimmed + "/"] {
                 let found = Route.find(Array(one.utf8)[...])
                 #expect(found?.route == route)
                 #expect(found?.id == (route.rawValue.contains("{id}") ? 7 : nil))
+                let named = route.rawValue.contains("{session_id}") ? ID128(high: 7, low: 9) : nil
+                #expect(found?.session == named)
             }
         }
+        #expect(Route.find(Array("/sessions/abc/".utf8)[...]) == nil)
+        #expect(Route.find(Array("/stats/sum".utf8)[...]) == nil)
         #expect(Set(Route.allCases.map(\.label)).count == Route.allCases.count)
     }
 

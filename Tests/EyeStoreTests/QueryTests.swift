@@ -135,7 +135,7 @@ struct QueryDice {
 
 @Suite struct QueryTests {
     /// A store of a few segments, some with index files.
-    private static func store(_ dice: inout QueryDice) throws -> (disk: SimulatedDisk, events: [SlowEvent]) {
+    static func store(_ dice: inout QueryDice) throws -> (disk: SimulatedDisk, events: [SlowEvent]) {
         let disk = SimulatedDisk()
         let writer = try StoreWriter.open(
             disk, folder: "d", options: .test(segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20]))), time: TestTime())

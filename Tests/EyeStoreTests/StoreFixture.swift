@@ -124,13 +124,13 @@ extension Snapshot {
         return cursor.count
     }
 
-    /// All sessions, newest first.
-    func allSessions(before: UInt64? = nil) throws -> [SessionEntry] {
-        let cursor = sessions(before: before)
-        var found: [SessionEntry] = []
+    /// All sessions, by their last activity.
+    func allSessions() throws -> [SessionSummary] {
+        let cursor = sessions(nil, upper: lastEventID, wanted: 7)
+        var found: [SessionSummary] = []
         while true {
-            let state = try cursor.step {
-                found.append($0)
+            let state = try cursor.step { session, _ in
+                found.append(session)
                 return true
             }
             if state == .end { return found }

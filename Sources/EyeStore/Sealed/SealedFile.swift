@@ -13,6 +13,8 @@ final class SealedFile: SegmentIndex {
     private var lastRun: IndexExtent?
     /// The leaves of `data`, once they were asked for.
     var leafTable: SealedLeafTable?
+    /// Counts that statistics asked for.
+    var hourMemo: [HourCount]?
 
     /// Opens the sealed segment in `path`; nil: its header or its directory is damaged, or it is of another version.
     static func open(_ disk: any Disk, path: String, cache: BlockCache) throws(SystemError) -> SealedFile? {

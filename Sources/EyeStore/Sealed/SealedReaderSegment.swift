@@ -105,6 +105,11 @@ final class LostSegment: SegmentIndex {
     func eachText(
         of kind: TextKind, _ body: (_ code: Int, _ entry: IndexText, _ text: UnsafeRawBufferPointer) -> Void
     ) throws(IndexFault) {}
+    func textCount(_ kind: TextKind) throws(IndexFault) -> Int { 0 }
+    func entry(_ code: Int, of kind: TextKind) throws(IndexFault) -> IndexText { throw .damaged }
+    func appendText(_ code: Int, of kind: TextKind, to out: inout [UInt8]) throws(IndexFault) { throw .damaged }
+    func prepareHourCounts() throws(IndexFault) -> Bool { true }
+    func hourCounts() throws(IndexFault) -> [HourCount]? { nil }
     func isOverfull(_ kind: TextKind) -> Bool { false }
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)? { nil }
     func session(code: Int) throws(IndexFault) -> IndexSession { throw .damaged }

@@ -143,9 +143,11 @@ final class SealedRows {
     /// The group has no room for another row: `writeGroup`.
     var isFull: Bool { place == StoreLimits.rowsPerGroup }
 
-    /// A session that has a record which is no event, or is known from before.
-    func add(_ session: ID128, received: Int64, sequence: UInt64, isOpened: Bool) {
-        _ = keys.sessions.add(session, received: received, sequence: sequence, row: nil, isOpened: isOpened)
+    /// A session that has a record which is no event, or is known from before. `rows`: how many there were when it was first named; nil:
+    /// as many as now.
+    func add(_ session: ID128, received: Int64, sequence: UInt64, isOpened: Bool, rows before: Int? = nil) {
+        _ = keys.sessions.add(
+            session, received: received, sequence: sequence, row: nil, rows: before ?? rows, isOpened: isOpened)
     }
 
     /// Takes up an event. Throws when a very large value had to be written at once and could not be.

@@ -96,13 +96,16 @@ extension SealedFile {
         let firstRow = columns.firstRows[place]
         let events = columns.events[place]
         // -1: no event.
-        guard span >= -1, firstRow >= 0, span < Int64(rows) - firstRow || span == -1, events >= 0,
+        guard span >= -1, firstRow >= 0, firstRow < Int64(UInt32.max), span < Int64(rows) - firstRow || span == -1,
+            events >= 0,
             events >> 1 <= Int64(rows)
         else { throw .damaged }
         return IndexSession(
             id: try id(rank: columns.ranks[place]), firstReceived: columns.received[place],
-            firstSequence: UInt64(bitPattern: columns.sequences[place]), firstRow: span < 0 ? 1 : UInt32(firstRow),
-            lastRow: span < 0 ? 0 : UInt32(firstRow + span), events: UInt32(events >> 1), isOpened: events & 1 == 1)
+            firstSequence: UInt64(bitPattern: columns.sequences[place]),
+            firstRow: UInt32(span < 0 ? firstRow + 1 : firstRow),
+            lastRow: UInt32(span < 0 ? firstRow : firstRow + span), events: UInt32(events >> 1),
+            isOpened: events & 1 == 1)
     }
 
     /// The id of a session, by its code.

@@ -271,7 +271,8 @@ final class SegmentSealer {
             let entry = try old.session(code: code)
             guard entry.events > gone[code] || !omission.sequences.contains(entry.firstSequence) else { continue }
             rows.add(
-                entry.id, received: entry.firstReceived, sequence: entry.firstSequence, isOpened: entry.isOpened)
+                entry.id, received: entry.firstReceived, sequence: entry.firstSequence, isOpened: entry.isOpened,
+                rows: Int(entry.hasEvents ? entry.firstRow : entry.lastRow))
         }
     }
 

@@ -2,7 +2,8 @@
 // id of each block of them, and the filter. Written by `SegmentSealer`; one thread.
 //
 //    sessions            blocks of 256, packed numbers one behind the other: rank (place in the order of ids), first received, first
-//                        sequence, first row, last row less first row (-1: no event), events × 2 + 1 if a record opened it, where its
+//                        sequence, first row (of one without an event: the rows there were when it was named), last row less first row
+//                        (-1: no event), events × 2 + 1 if a record opened it, where its
 //                        postings begin (one more than sessions: where the last one's end)
 //    session ids         blocks of 256, rising: 16 bytes each, then packed numbers of their codes
 //    session first ids   blocks of 256: the first id of each block of ids, 16 bytes
@@ -32,7 +33,7 @@ enum SessionParts {
             PackedNumbers.append(ranks[range].map { Int64($0) }, to: out)
             PackedNumbers.append(some.map(\.firstReceived), to: out)
             PackedNumbers.append(some.map { Int64(bitPattern: $0.firstSequence) }, to: out)
-            PackedNumbers.append(some.map { $0.hasEvents ? Int64($0.firstRow) : 0 }, to: out)
+            PackedNumbers.append(some.map { Int64($0.hasEvents ? $0.firstRow : $0.lastRow) }, to: out)
             PackedNumbers.append(some.map { $0.hasEvents ? Int64($0.lastRow - $0.firstRow) : -1 }, to: out)
             PackedNumbers.append(some.map { Int64($0.events) << 1 | ($0.isOpened ? 1 : 0) }, to: out)
             PackedNumbers.append(
