@@ -7,9 +7,8 @@ enum CommandTable {
     static let all: [Command] =
         [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
             SendCommand.command, TailCommand.command, EraseCommand.command, QueryCommand.command, ExportCommand.command,
-            ImportCommand.command, VerifyCommand.command, BackupCommand.command,
-            BenchCommand.command,
-        ]
+            ImportCommand.command,
+        ] + StatsCommand.all + [VerifyCommand.command, BackupCommand.command, BenchCommand.command]
 
     /// Every variable that any option looks at.
     static var variables: Set<String> {

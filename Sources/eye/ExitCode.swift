@@ -16,6 +16,8 @@ enum ExitCode {
     static let store: Int32 = 4
     /// The disk failed (EX_IOERR of sysexits.h).
     static let inputOutput: Int32 = 74
+    /// Ctrl-C, as shells have it.
+    static let interrupted: Int32 = 130
 }
 
 /// Why a subcommand ends early: one line for stderr and an exit code.

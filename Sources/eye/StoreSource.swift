@@ -39,6 +39,26 @@ struct StoreSource {
         try run(cursor) { () throws(SystemError) in try cursor.countStep() }
     }
 
+    /// Runs statistics to their end; nil: `afterStep` has said that nobody wants them any more. What damage withheld is said on stderr.
+    func run(_ run: StatsRun, afterStep: (Double) -> Bool) throws(Failure) -> AnalysisResult? {
+        while true {
+            let state = try Failure.of(folder) { () throws(SystemError) in try run.step() }
+            guard case .done(let result) = state else {
+                if !afterStep(run.progress) { return nil }
+                continue
+            }
+            if let range = run.damage {
+                Output.error(
+                    "events \(range.lowerBound) to \(range.upperBound) may be missing here: the store is damaged there")
+            }
+            do throws(ProblemError) {
+                return try result.get()
+            } catch {
+                throw Failure(error.problem.detail ?? error.problem.code)
+            }
+        }
+    }
+
     private func run(
         _ cursor: EventCursor, afterStep: () throws(Failure) -> Void = {},
         step: () throws(SystemError) -> CursorState

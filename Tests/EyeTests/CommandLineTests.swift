@@ -52,7 +52,9 @@ import Testing
         #expect(try CommandRun(["-h"]).out == overview.out)
         for path in [
             ["serve"], ["user", "add"], ["user", "list"], ["user", "remove"], ["user", "passwd"], ["token", "add"],
-            ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["query"], ["export"], ["import"], ["bench"],
+            ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["query"], ["export"], ["import"],
+            ["stats", "count"],
+            ["stats", "hits"], ["stats", "top"], ["stats", "uniq"], ["stats", "funnel"], ["bench"],
         ] {
             #expect(overview.out.contains("  \(path.joined(separator: " "))"))
             let page = try CommandRun(path + ["--help"])
