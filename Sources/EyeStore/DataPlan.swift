@@ -99,6 +99,7 @@ private final class LeafCondition {
         self.reading = reading
         integers = IntegerCondition(filter)
         passesWithout = filter.passes(nil)
+        guard leaf.entries <= StoreLimits.leafDictionaryEntriesMax else { throw .damaged }
         // One value is wanted, and stands there as it reads: it is looked up instead of compared with all.
         let isLookedUp = !filter.text.equal.isEmpty && !leaf.info.hasEscapes
         var verdicts = [Verdict](repeating: isLookedUp ? .fails : .unknown, count: leaf.entries)

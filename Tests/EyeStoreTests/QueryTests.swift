@@ -134,23 +134,34 @@ struct QueryDice {
 }
 
 @Suite struct QueryTests {
-    /// A store of a few segments, some with index files.
+    /// A store of a few segments, some with index files, some sealed, some events erased.
     static func store(_ dice: inout QueryDice) throws -> (disk: SimulatedDisk, events: [SlowEvent]) {
         let disk = SimulatedDisk()
-        let writer = try StoreWriter.open(
-            disk, folder: "d", options: .test(segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20]))), time: TestTime())
+        var options = StoreOptions.test(
+            segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20])), seals: dice.below(3) > 0)
+        options.decomposer = dice.below(5) == 0 ? WholeData() : EventDataReading()
+        let writer = try StoreWriter.open(disk, folder: "d", options: options, time: TestTime())
         var events: [SlowEvent] = []
+        var last: UInt64 = 0
         let frame = Frame()
         for _ in 0..<(1 + dice.below(8)) {
             frame.reset()
             for _ in 0..<dice.below(16) {
-                let event = dice.event(UInt64(events.count + 1))
+                last += 1
+                let event = dice.event(last)
                 #expect(frame.append(event))
                 events.append(SlowEvent(event))
+            }
+            if dice.below(4) == 0 && last > 3 {
+                let first = 1 + UInt64(dice.below(Int(last) - 2))
+                let ids = first...(first + UInt64(dice.below(3)))
+                #expect(frame.appendTombstone([ids], received: 0, token: 1))
+                events.removeAll { ids.contains($0.event.id) }
             }
             #expect(try writer.commit([frame]) == .durable)
             while dice.below(3) == 0, try writer.maintain() {}
         }
+        if dice.below(2) == 0 { while try writer.maintain() {} }
         try writer.close()
         return (disk, events)
     }
