@@ -28,6 +28,8 @@ final class SealedScratch {
     fileprivate var file: UInt64 = 0
     fileprivate var group = -1
     fileprivate var directory: GroupDirectory?
+    /// The columns of the group, when they were read at once.
+    fileprivate var region: SealedRegion?
     fileprivate var columns: [PackedNumbers?] = Array(repeating: nil, count: SealedColumn.firstLeaf)
     fileprivate var columnBlocks: [ByteBuffer?] = Array(repeating: nil, count: SealedColumn.firstLeaf)
     fileprivate var slots: [Slot] = []
@@ -51,6 +53,7 @@ final class SealedScratch {
     /// Lets go of everything.
     func drop() {
         file = 0
+        region = nil
         forgetFile()
     }
 
@@ -72,6 +75,7 @@ final class SealedScratch {
     fileprivate func forgetGroup() {
         group = -1
         directory = nil
+        region?.clear()
         for column in columns.indices {
             columns[column] = nil
             columnBlocks[column] = nil
@@ -132,6 +136,20 @@ extension SealedFile {
         scratch.slotsInUse = directory.count
         scratch.directory = directory
         scratch.group = group
+        if !blocks.isCached(SealedColumn.received, group: group) { readColumns(directory, scratch) }
+    }
+
+    /// Reads all columns of a group at once, if they are not too large: quicker than one after the other.
+    private func readColumns(_ directory: GroupDirectory, _ scratch: SealedScratch) {
+        guard directory.count > 0 else { return }
+        let first = directory.place(atSlot: 0).offset
+        let last = directory.place(atSlot: directory.count - 1)
+        guard first >= 0, last.offset >= first, last.offset - first <= Int64(SealedRegion.bytesMax - last.bytes) else {
+            return
+        }
+        let region = scratch.region ?? SealedRegion()
+        scratch.region = region
+        if !blocks.readRegion(region, offset: first, bytes: Int(last.offset - first) + last.bytes) { region.clear() }
     }
 
     /// The number of row `place` in a column that every group has.
@@ -144,7 +162,7 @@ extension SealedFile {
     @inline(never)
     private func openColumn(_ column: Int, _ scratch: SealedScratch) throws(IndexFault) -> PackedNumbers {
         guard let at = scratch.directory?.place(column) else { throw .damaged }
-        let block = try blocks.column(column, group: scratch.group, at: at)
+        let block = try blocks.column(column, group: scratch.group, at: at, in: scratch.region)
         guard let numbers = unsafe PackedNumbers(block.sealedView),
             numbers.count == header.rows(inGroup: scratch.group)
         else { throw .damaged }
@@ -245,7 +263,8 @@ extension SealedFile {
         guard let directory = scratch.directory, let number = directory.slot(column) else { return nil }
         let slot = scratch.slots[number]
         if slot.chunk == nil {
-            let block = try blocks.column(column, group: scratch.group, at: directory.place(atSlot: number))
+            let block = try blocks.column(
+                column, group: scratch.group, at: directory.place(atSlot: number), in: scratch.region)
             guard let chunk = LeafChunk(block, rows: header.rows(inGroup: scratch.group)) else { throw .damaged }
             slot.chunk = chunk
         }
