@@ -17,6 +17,9 @@ public struct SyntheticEvents: Sendable {
         "cta click", "page view", "form submit", "scroll depth", "video play", "video pause", "add to cart",
         "checkout start", "search query", "signup",
     ]
+    /// One event in so many, at this place, is a "rare event".
+    private static let rareEvery: UInt64 = 100_000
+    private static let rarePlace: UInt64 = 70_001
     private static let elements: [StaticString] = ["chat bubble", "main menu", "hero image", "footer link"]
 
     private let seed: UInt64
@@ -35,7 +38,9 @@ public struct SyntheticEvents: Sendable {
         out.append("\",\"category\":\"")
         out.append(SyntheticEvents.categories[Int(random >> 20 & 0xFF) % SyntheticEvents.categories.count])
         out.append("\",\"name\":\"")
-        out.append(SyntheticEvents.names[Int(random >> 28 & 0xFF) % SyntheticEvents.names.count])
+        out.append(
+            index % SyntheticEvents.rareEvery == SyntheticEvents.rarePlace
+                ? "rare event" : SyntheticEvents.names[Int(random >> 28 & 0xFF) % SyntheticEvents.names.count])
         out.append("\",\"data\":{\"path\":\"/p/")
         out.append(decimal: random >> 36 & 0x3FF)
         out.append("\",\"element\":\"")
@@ -51,7 +56,7 @@ public struct SyntheticEvents: Sendable {
     }
 
     /// One step of splitmix64 (Steele, Lea, Flood 2014).
-    static func mix(_ value: UInt64) -> UInt64 {
+    public static func mix(_ value: UInt64) -> UInt64 {
         var word = value &+ 0x9E37_79B9_7F4A_7C15
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
         word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB

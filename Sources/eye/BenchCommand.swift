@@ -120,7 +120,8 @@ enum BenchCommand {
         throw Failure("'off' is no address to send to: write HOST:PORT", code: ExitCode.usage)
     }
 
-    private static func token(_ invocation: Invocation) throws(Failure) -> [UInt8] {
+    /// The token, from --token-file or --token.
+    static func token(_ invocation: Invocation) throws(Failure) -> [UInt8] {
         if let path = invocation.text("token-file") {
             guard !invocation.given.contains("token") else {
                 throw Failure("give one of --token and --token-file", code: ExitCode.usage)

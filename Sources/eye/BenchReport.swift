@@ -117,8 +117,8 @@ struct BenchReport {
             member("without_bye", "\(tally.withoutBye)")
             member("exact", tally.isExact ? "true" : "false")
         }
-        if tally.latency.count > 0 { member("latency_us", spansJSON(tally.latency)) }
-        if tally.disk.count > 0 { member("disk_us", spansJSON(tally.disk)) }
+        if tally.latency.count > 0 { member("latency_us", BenchReport.spansJSON(tally.latency)) }
+        if tally.disk.count > 0 { member("disk_us", BenchReport.spansJSON(tally.disk)) }
         for (name, texts) in [("errors", tally.errors), ("failures", tally.failures)] {
             out += Array(",\"\(name)\":[".utf8)
             for (index, text) in texts.enumerated() {
@@ -130,7 +130,8 @@ struct BenchReport {
         return String(decoding: out, as: UTF8.self) + "}\n"
     }
 
-    private func spansJSON(_ histogram: LatencyHistogram) -> String {
+    /// Percentiles in microseconds, as a JSON object.
+    static func spansJSON(_ histogram: LatencyHistogram) -> String {
         func micros(_ nanoseconds: UInt64) -> String { BenchText.fixed(Double(nanoseconds) / 1e3, 1) }
         let parts = BenchReport.shares.map { "\"\($0.name)\":\(micros(histogram.percentile($0.share)))" }
         return "{\"count\":\(histogram.count),\"mean\":\(BenchText.fixed(histogram.mean / 1e3, 1)),"

@@ -32,7 +32,11 @@ struct CommandLineParser {
             rest.append("--help")
         }
         while let word = rest.first {
-            if let command = commands.first(where: { $0.path == path }) { return try parse(rest, of: command) }
+            // `bench query` is not `bench` with an operand.
+            let leadsOn = commands.contains { $0.path.starts(with: path + [word]) }
+            if !leadsOn, let command = commands.first(where: { $0.path == path }) {
+                return try parse(rest, of: command)
+            }
             if word == "--help" || word == "-h" { return .help(HelpText.overview(of: commands, under: path)) }
             if path.isEmpty && (word == "--version" || word == "version") { return .version }
             path.append(word)
