@@ -2,7 +2,7 @@
 // what was decoded is never decoded again, holds no NUL, and is UTF-8.
 
 /// Checks, decodes and encodes.
-enum PercentEncoding {
+package enum PercentEncoding {
     /// Refuses a `%` without two hexadecimal digits, an encoded NUL, encoded control characters unless
     /// `allowsControls` (a filter may look for a line feed, a path may not hold one), and what decodes to no UTF-8.
     static func check(_ text: ArraySlice<UInt8>, allowsControls: Bool) throws(RequestRefusal) {
@@ -36,7 +36,7 @@ enum PercentEncoding {
     }
 
     /// Appends `text` with everything but unreserved characters encoded.
-    static func append(_ text: some Sequence<UInt8>, to out: inout [UInt8]) {
+    package static func append(_ text: some Sequence<UInt8>, to out: inout [UInt8]) {
         let digits = Array("0123456789ABCDEF".utf8)
         for byte in text {
             if ByteClass.isUnreserved(byte) {

@@ -3,6 +3,7 @@
 // any store can be measured. On the main thread.
 
 import EyeClient
+import EyeQueryHTTP
 import EyeSystem
 import EyeWire
 
@@ -79,7 +80,7 @@ struct BenchQuery {
             let event = samples[$0 % samples.count]
             return "/events/?category=\(event.category)&since=\(event.hour.from)&until=\(event.hour.to)"
         }
-        let rare = "/events/?name=\(PercentEncoding.encode(plan.rareName))"
+        let rare = "/events/?name=\(QueryTarget.encode(plan.rareName))"
         if JSONPick.number("count", in: try connection.require("\(rare)&count=1").body) ?? 0 > 0 {
             try measure("a rare name, first 100", plan.repeats) { _ in rare }
         }
@@ -95,7 +96,7 @@ struct BenchQuery {
         try measure("count by name", plan.repeats) { _ in "/stats/count?by=name" }
         try measure("hourly histogram of everything", plan.repeats) { _ in "/stats/hits?step=1h" }
         let scan =
-            "/stats/top?field=\(PercentEncoding.encode(plan.field))&limit=10&timeout=\(BenchQuery.scanTimeout)"
+            "/stats/top?field=\(QueryTarget.encode(plan.field))&limit=10&timeout=\(BenchQuery.scanTimeout)"
         try measure("top 10 of \(plan.field) over everything", plan.scans) { _ in scan }
         try Output.out(plan.json ? json : text)
         return ExitCode.success
@@ -126,8 +127,8 @@ struct BenchQuery {
             let half = BenchQuery.hourMicroseconds / 2
             samples.append(
                 Sample(
-                    session: session, category: PercentEncoding.encode(category),
-                    timestamp: PercentEncoding.encode(when),
+                    session: session, category: QueryTarget.encode(category),
+                    timestamp: QueryTarget.encode(when),
                     hour: (BenchQuery.text(moment - half), BenchQuery.text(moment + half))))
         }
         if samples.isEmpty { throw Failure("none of the events that were looked for is there") }
@@ -137,7 +138,7 @@ struct BenchQuery {
     private static func text(_ moment: Int64) -> String {
         var bytes: [UInt8] = []
         Timestamp.append(moment, to: &bytes)
-        return PercentEncoding.encode(String(decoding: bytes, as: UTF8.self))
+        return QueryTarget.encode(String(decoding: bytes, as: UTF8.self))
     }
 
     /// The target of the deep page, by the links of the pages before it; nil: there are not so many.
@@ -223,22 +224,12 @@ enum JSONPick {
     }
 }
 
-/// Percent-encoding of query values (RFC 3986 section 2).
-enum PercentEncoding {
-    /// Everything but unreserved characters is encoded.
+/// Values in the targets of requests.
+enum QueryTarget {
+    /// `text` as a value of a query string.
     static func encode(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
         var out: [UInt8] = []
-        for byte in text.utf8 {
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || Array("-._~".utf8).contains(byte)
-            if isPlain {
-                out.append(byte)
-            } else {
-                out += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
+        PercentEncoding.append(text.utf8, to: &out)
         return String(decoding: out, as: UTF8.self)
     }
 }

@@ -55,6 +55,7 @@ import Testing
             ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["query"], ["export"], ["import"],
             ["stats", "count"],
             ["stats", "hits"], ["stats", "top"], ["stats", "uniq"], ["stats", "funnel"], ["bench"],
+            ["bench", "query"],
         ] {
             #expect(overview.out.contains("  \(path.joined(separator: " "))"))
             let page = try CommandRun(path + ["--help"])

@@ -1,0 +1,41 @@
+import Foundation
+import Testing
+
+/// `eye bench query`: fills a store with different events, then times every documented query against it.
+@Suite(.timeLimit(.minutes(2))) struct BenchQueryTests {
+    @Test func everyQueryIsAskedAndAnswered() throws {
+        let eye = try ServedEye()
+        let token = try eye.addToken("bench", scope: "ingest,read")
+        let variables = ["EYE_TOKEN": token, "EYE_HTTP": eye.http, "EYE_TCP": eye.tcp]
+        let empty = try CommandRun(["bench", "query"], environment: variables)
+        #expect(empty.code == 1 && empty.error.contains("there are no events"))
+
+        let fill = try CommandRun(["bench", "query", "--fill", "120000"], environment: variables)
+        #expect(fill.code == 0 && fill.out.isEmpty && fill.error.isEmpty)
+        let run = try CommandRun(
+            ["bench", "query", "--repeat", "3", "--scans", "1", "--json"], environment: variables)
+        #expect(run.code == 0 && run.error.isEmpty)
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any])
+        #expect(result["events"] as? Int == 120_000)
+        let queries = try #require(result["queries"] as? [[String: Any]])
+        // The deep page and the rare name are there too: 120,000 events have 1,200 pages, and one has that name.
+        #expect(queries.count == 12)
+        for query in queries {
+            let latency = try #require(query["latency_us"] as? [String: Any])
+            #expect(latency["count"] as? Int == (query["query"] as? String == "top 10 of data.path over everything" ? 1 : 3))
+            #expect(try #require(query["bytes"] as? Int) > 2 || query["query"] as? String == "a name that no event has")
+        }
+        let text = try CommandRun(["bench", "query", "--repeat", "1", "--scans", "1"], environment: variables)
+        #expect(text.code == 0 && text.out.hasPrefix("120,000 events, 1 of each over one connection\n"))
+    }
+
+    @Test(arguments: [
+        ([], 2, "a token is needed"), (["--token", "x", "--http", "off"], 2, "'off' is no address"),
+        (["--token", "x", "--http", "127.0.0.1:1"], 1, "127.0.0.1:1: connect"),
+        (["--token", "x", "--repeat", "0"], 2, "--repeat"),
+    ])
+    func whatItNeeds(arguments: [String], code: Int32, message: String) throws {
+        let run = try CommandRun(["bench", "query"] + arguments)
+        #expect(run.code == code && run.out.isEmpty && run.error.contains(message))
+    }
+}
