@@ -38,6 +38,15 @@ public struct EventFilter: Sendable {
         return filter
     }
 
+    /// How many members have a condition, ids and order aside.
+    var conditionCount: Int {
+        let conditions = [
+            !categories.isEmpty, !names.isEmpty, !sessions.isEmpty, !otherSessions.isEmpty, !timestamps.isEmpty,
+            !otherTimestamps.isEmpty, timestampRange != nil, receivedRange != nil, !data.isEmpty,
+        ]
+        return conditions.count { $0 }
+    }
+
     /// Whether `record` passes, its id (which the cursor's range already keeps) aside.
     func passes(_ record: RecordView, _ reading: (any DataReading)?) -> Bool {
         if isNone { return false }

@@ -81,8 +81,10 @@ final class SegmentPlan {
         } else {
             data = nil
         }
+        listed = try ListedRows(index, sessions: sessions, names: names, categories: categories, firstRow, endRow)
+        // Few events are sooner looked at than the columns of all their groups.
         alwaysNeedsRecords =
-            filter.receivedRange != nil || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
+            (listed != nil && filter.conditionCount > 1) || filter.receivedRange != nil || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
             || (names?.mayBeOther ?? false)
         let isPlain =
             sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
@@ -150,6 +152,10 @@ final class SegmentPlan {
 
     /// The row group to look at as number `number`; nil: all are done.
     func group(number: Int, newestFirst: Bool) -> Int? {
+        if let groups = listed?.groups {
+            guard number < groups.count else { return nil }
+            return groups[newestFirst ? groups.count - 1 - number : number]
+        }
         let first = firstRow / StoreLimits.rowsPerGroup
         let last = (endRow - 1) / StoreLimits.rowsPerGroup
         guard number <= last - first else { return nil }
@@ -188,6 +194,10 @@ final class SegmentPlan {
         if let range = timestampRange {
             let zone = try index.zone(group)
             if zone.newest < range.lowerBound || zone.oldest > range.upperBound { return 200 }
+        }
+        if let listed {
+            rows.append(contentsOf: listed.rows(from, to))
+            return 500 + rows.count + (try dropErased(from: &rows))
         }
         if let data, try data.rulesOut(group) { return 1_000 }
         var work = 1_000 + (to - from)
@@ -230,10 +240,7 @@ final class SegmentPlan {
             }
             work += to - from
         }
-        if let erased, let first = rows.first, let last = rows.last {
-            let ids = try id(ofRow: Int(first))...id(ofRow: Int(last))
-            if erased.intersects(ids) { work += try drop(erased, from: &rows) }
-        }
+        work += try dropErased(from: &rows)
         if let data, !rows.isEmpty { work += try data.keep(group, &rows) }
         return work
     }
@@ -244,7 +251,13 @@ final class SegmentPlan {
         return extent.firstEventID + UInt64(row - extent.firstRow)
     }
 
-    /// Takes out rows whose events are erased.
+    /// Takes out rows whose events are erased; returns the work it took.
+    private func dropErased(from rows: inout [UInt32]) throws(IndexFault) -> Int {
+        guard let erased, let first = rows.first, let last = rows.last else { return 0 }
+        let ids = try id(ofRow: Int(first))...id(ofRow: Int(last))
+        return erased.intersects(ids) ? try drop(erased, from: &rows) : 0
+    }
+
     private func drop(_ erased: IDSet, from rows: inout [UInt32]) throws(IndexFault) -> Int {
         var look = IDSet.Look()
         var kept = 0
@@ -270,12 +283,82 @@ final class SegmentPlan {
     }
 }
 
+/// Rows of a sealed segment that the postings of a condition give: of sessions, names or categories that have few events.
+struct ListedRows {
+    private let all: [UInt32]
+    /// Groups that hold some of them, ascending.
+    let groups: [Int]
+
+    /// Nil: no condition has postings for all that it asks for.
+    init?(
+        _ index: any SegmentIndex, sessions: [UInt32]?, names: CodeSet?, categories: CodeSet?, _ firstRow: Int,
+        _ endRow: Int
+    ) throws(IndexFault) {
+        guard let sealed = index as? SealedFile, firstRow < endRow else { return nil }
+        var found: [UInt32]?
+        if let sessions, sessions.count <= CodeSet.fewMax {
+            found = try ListedRows.union(sessions) { code, rows throws(IndexFault) in
+                try sealed.rows(ofSession: Int(code), into: &rows)
+            }
+        }
+        for (kind, codes) in [(TextKind.name, names), (.category, categories)] where found == nil {
+            guard let few = codes?.few else { continue }
+            found = try ListedRows.union(few) { code, rows throws(IndexFault) in
+                try sealed.rows(of: kind, code: Int(code), into: &rows)
+            }
+        }
+        guard let found else { return nil }
+        all = found.filter { Int($0) >= firstRow && Int($0) < endRow }
+        var groups: [Int] = []
+        for row in all where groups.last != Int(row) / StoreLimits.rowsPerGroup {
+            groups.append(Int(row) / StoreLimits.rowsPerGroup)
+        }
+        self.groups = groups
+    }
+
+    /// Those from row `from` to below `to`.
+    func rows(_ from: Int, _ to: Int) -> ArraySlice<UInt32> {
+        all[place(from)..<place(to)]
+    }
+
+    /// How many rows are below `row`.
+    private func place(_ row: Int) -> Int {
+        var low = 0
+        var high = all.count
+        while low < high {
+            let middle = (low + high) / 2
+            if Int(all[middle]) < row { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The rows of all `codes`, ascending; nil: one of them has no posting.
+    private static func union<Code: Hashable>(
+        _ codes: [Code], _ posting: (Code, inout [UInt32]) throws(IndexFault) -> Bool
+    ) throws(IndexFault) -> [UInt32]? {
+        var all: [UInt32] = []
+        var rows: [UInt32] = []
+        // A session may be asked for twice.
+        let distinct = Set(codes)
+        for code in distinct {
+            guard try posting(code, &rows) else { return nil }
+            all.append(contentsOf: rows)
+        }
+        if distinct.count > 1 { all.sort() }
+        return all
+    }
+}
+
 /// Codes of the texts that pass a filter.
 struct CodeSet {
     private var single: UInt16?
     private var bits: [UInt64] = []
     /// A text that passes may stand behind the code for "not in the dictionary".
     private(set) var mayBeOther = false
+    /// The codes one by one, while they are few; nil: they are many.
+    private(set) var few: [UInt16]?
+    /// So many codes are few.
+    static let fewMax = 16
 
     /// Nil: every text passes. Narrows the rows to where the texts are; adds up the events that have them.
     init?(
@@ -321,6 +404,7 @@ struct CodeSet {
             firstRow = max(firstRow, first)
             endRow = min(endRow, end)
         }
+        if codes.count <= CodeSet.fewMax && !mayBeOther { few = codes.sorted() }
         if codes.count == 1 {
             single = codes.first
         } else {

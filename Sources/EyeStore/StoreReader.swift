@@ -7,7 +7,7 @@ import Glibc
 /// Limits of one reader.
 public struct ReaderLimits: Sendable {
     /// Bytes of index and sealed blocks kept.
-    public var blockBytes = 16 << 20
+    public var blockBytes = 24 << 20
     /// Bytes of indexes in memory kept besides the active segment's.
     public var builtIndexBytes = 32 << 20
     /// Log segments whose files are kept open.
