@@ -84,7 +84,8 @@ final class SegmentPlan {
         listed = try ListedRows(index, sessions: sessions, names: names, categories: categories, firstRow, endRow)
         // Few events are sooner looked at than the columns of all their groups.
         alwaysNeedsRecords =
-            (listed != nil && filter.conditionCount > 1) || filter.receivedRange != nil || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
+            (listed != nil && filter.conditionCount > 1) || filter.receivedRange != nil
+            || (data == nil && !filter.data.isEmpty) || (categories?.mayBeOther ?? false)
             || (names?.mayBeOther ?? false)
         let isPlain =
             sessions == nil && otherSessions.isEmpty && !hasTimestamps && otherTimestamps.isEmpty
