@@ -31,6 +31,8 @@ final class SegmentPlan {
     let isUnconditional: Bool
     /// Counts by category, name and hour tell everything the filter asks for if only these hours are looked at; nil: they do not.
     let hours: ClosedRange<Int64>?
+    /// Rows that postings gave: what to look at instead of columns; nil: there are none for this filter.
+    private let listed: ListedRows?
     private var lastExtent: IndexExtent?
 
     /// Nil: nothing in this segment matches.

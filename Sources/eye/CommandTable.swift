@@ -8,7 +8,9 @@ enum CommandTable {
         [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
             SendCommand.command, TailCommand.command, EraseCommand.command, QueryCommand.command, ExportCommand.command,
             ImportCommand.command,
-        ] + StatsCommand.all + [VerifyCommand.command, BackupCommand.command, BenchCommand.command]
+        ] + StatsCommand.all + [
+            VerifyCommand.command, BackupCommand.command, BenchCommand.command, BenchQueryCommand.command,
+        ]
 
     /// Every variable that any option looks at.
     static var variables: Set<String> {
