@@ -64,7 +64,8 @@ extension IngestLoop {
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
-            case .open, .waitingForClient, .waitingForErasure, .waitingForReader, .flushing, .lingering, .closed: break
+            case .waitingForErasure: submitErasure(connection)
+            case .open, .waitingForClient, .waitingForReader, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)

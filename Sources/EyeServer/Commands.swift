@@ -167,22 +167,24 @@ extension IngestLoop {
             }
             asker = entry.id
         }
-        let order = ErasureOrder(place: place(of: connection), line: number, request: request, token: asker)
-        if let reject = context.erasures.submit(order) {
-            unsafe answerError(connection, line: number, Fault(reject), line)
-            return
-        }
+        connection.erasure = ErasureOrder(
+            place: place(of: connection), line: number, request: request, token: asker)
         connection.phase = .waitingForErasure
+    }
+
+    /// What the connection sent before its ERASE is settled: so it is older than the tombstone.
+    func submitErasure(_ connection: Connection) {
+        guard let order = connection.erasure else { return }
+        connection.erasure = nil
+        guard let reject = context.erasures.submit(order) else { return }
+        Reply.appendError(line: order.line, reject, to: &connection.output)
+        resume(connection)
     }
 
     /// The erasing thread has answered: reading goes on.
     func answerErasure(_ place: ConnectionPlace, _ bytes: [UInt8]) {
         guard let connection = connection(slot: place.slot, place.generation) else { return }
-        if connection.isSettled {
-            connection.output += bytes
-        } else {
-            connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
-        }
+        connection.output += bytes
         if connection.phase == .waitingForErasure { resume(connection) }
         touch(connection)
     }

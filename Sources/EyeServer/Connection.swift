@@ -93,6 +93,8 @@ final class Connection {
     var clientSlot: Int32 = -1
     /// After a refusal that may be retried: what every later line of this client gets until a new HELLO.
     var stalled: Reject?
+    /// An ERASE that waits until everything before it is settled.
+    var erasure: ErasureOrder?
     /// HELLO's reply waits for the appender.
     var hello: Hello?
 
