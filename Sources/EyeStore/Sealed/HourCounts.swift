@@ -46,6 +46,9 @@ final class HourCounter {
 
     deinit { unsafe entries.deallocate() }
 
+    /// Bytes of memory.
+    var cost: Int { places * MemoryLayout<Entry>.stride }
+
     @inline(__always)
     func add(category: UInt16, name: UInt16, timestamp: Int64) {
         if isOverfull { return }

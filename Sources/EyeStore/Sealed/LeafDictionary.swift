@@ -36,6 +36,9 @@ final class LeafDictionary {
 
     deinit { unsafe table.deallocate() }
 
+    /// Bytes of memory.
+    var cost: Int { texts.capacity + starts.capacity + hashes.capacity + places * 4 }
+
     /// Entry `code`.
     func text(_ code: Int) -> UnsafeRawBufferPointer {
         precondition(code >= 0 && code < count, "an entry that is there")

@@ -96,7 +96,15 @@ struct LeafStage {
     mutating func release() {
         textBytes = 0
         firstHeld = count
+        guard textCapacity > LeafStage.textCapacityKept else { return }
+        // Another leaf may be the large one next time.
+        unsafe texts.deallocate()
+        textCapacity = LeafStage.textCapacityKept
+        unsafe texts = .allocate(byteCount: textCapacity, alignment: 16)
     }
+
+    /// Bytes of memory.
+    var cost: Int { textCapacity + capacity * 6 }
 
     /// Ready for the next group. `keepsMemory`: a little of it.
     mutating func clear(keepsMemory: Bool) {

@@ -140,6 +140,14 @@ final class SealedRows {
         for index in unsafe all.indices { unsafe all[index].deallocate() }
     }
 
+    /// Bytes of memory, about: bounded, but for the sessions.
+    var cost: Int {
+        var bytes = keys.categories.cost + keys.names.cost + keys.sessions.cost + shapes.cost + counts.cost
+        bytes += eventIDs.cost + otherCategories.cost + otherNames.cost + chunk.capacity + zones.capacity
+        for leaf in 0..<stageCount { bytes += unsafe stages[leaf].cost + leaves[leaf].dictionary.cost }
+        return bytes + 7 * StoreLimits.rowsPerGroup * 8 + runRows.count * 16 + codePlaces.count * 48
+    }
+
     /// The group has no room for another row: `writeGroup`.
     var isFull: Bool { place == StoreLimits.rowsPerGroup }
 

@@ -53,6 +53,8 @@ final class SegmentSealer {
     /// Bytes of the finished file.
     private(set) var bytes: Int64 = 0
 
+    /// Bytes of memory that it takes, about.
+    var cost: Int { rows.cost }
     /// Events that were sealed.
     var events: Int { rows.rows }
     /// The sequences of the segment, for its name.

@@ -59,6 +59,12 @@ final class ShapeTable {
         }
     }
 
+    /// Bytes of memory, about.
+    var cost: Int {
+        let paths = leaves.reduce(0) { $0 + $1.path.count * 2 + 200 }
+        return shapes.reduce(texts.capacity + paths) { $0 + $1.leafCount * 8 + 200 }
+    }
+
     /// Shapes, the one for data in one piece (0) included.
     var count: Int { shapes.count + 1 }
 

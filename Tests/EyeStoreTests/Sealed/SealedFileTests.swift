@@ -149,6 +149,33 @@ import Testing
         try expectSame(try fixture.seal(), fixture.events)
     }
 
+    /// Sealing stays within its memory, whatever the events are: long values of ever other names, names that nobody had before.
+    @Test func memoryIsBounded() throws {
+        var generator = SeededGenerator(seed: 6)
+        let text = String(repeating: "long value ", count: 5_800)
+        let events = (0..<900).map { index in
+            var event = TestEvent()
+            if index < 300 {
+                event.data = "{\"long \(index / 60)\":\"\(text)\(index)\"}"
+            } else {
+                let members = (0..<300).map { "\"k\(generator.next() % 100_000)-\($0)\":\"v \(generator.next())\"" }
+                event.data = "{" + members.joined(separator: ",") + "}"
+            }
+            event.name = "name \(index)"
+            event.timestamp = Int64(bitPattern: generator.next()) >> 8
+            return event
+        }
+        let fixture = try SealedFixture(events)
+        let sealer = try fixture.sealer(to: fixture.folder.path + "/a.seg")
+        var most = 0
+        while try sealer.step() { most = max(most, sealer.cost) }
+        #expect(most < 24 << 20, "\(most) bytes")
+        let file = try fixture.open()
+        // More leaves than a segment has room for: the rest is kept in one piece.
+        #expect(file.header.leaves > 1_000 && file.header.leaves <= StoreLimits.leavesPerSegmentMax)
+        #expect(try file.allEvents() == fixture.events)
+    }
+
     /// A segment without events, and one whose only records are no events.
     @Test func withoutEvents() throws {
         let fixture = try SealedFixture([]) { frame in
