@@ -10,23 +10,25 @@ import Testing
         let empty = try CommandRun(["bench", "query"], environment: variables)
         #expect(empty.code == 1 && empty.error.contains("there are no events"))
 
-        let fill = try CommandRun(["bench", "query", "--fill", "120000"], environment: variables)
+        let fill = try CommandRun(["bench", "query", "--fill", "2000"], environment: variables)
         #expect(fill.code == 0 && fill.out.isEmpty && fill.error.isEmpty)
         let run = try CommandRun(
-            ["bench", "query", "--repeat", "3", "--scans", "1", "--json"], environment: variables)
+            ["bench", "query", "--repeat", "3", "--scans", "1", "--name", "signup", "--json"], environment: variables)
         #expect(run.code == 0 && run.error.isEmpty)
         let result = try #require(try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any])
-        #expect(result["events"] as? Int == 120_000)
+        #expect(result["events"] as? Int == 2_000)
         let queries = try #require(result["queries"] as? [[String: Any]])
-        // The deep page and the rare name are there too: 120,000 events have 1,200 pages, and one has that name.
-        #expect(queries.count == 12)
+        // All but the page 1,000: 2,000 events have 20 pages.
+        #expect(queries.count == 11)
         for query in queries {
             let latency = try #require(query["latency_us"] as? [String: Any])
-            #expect(latency["count"] as? Int == (query["query"] as? String == "top 10 of data.path over everything" ? 1 : 3))
+            #expect(
+                latency["count"] as? Int == (query["query"] as? String == "top 10 of data.path over everything" ? 1 : 3)
+            )
             #expect(try #require(query["bytes"] as? Int) > 2 || query["query"] as? String == "a name that no event has")
         }
         let text = try CommandRun(["bench", "query", "--repeat", "1", "--scans", "1"], environment: variables)
-        #expect(text.code == 0 && text.out.hasPrefix("120,000 events, 1 of each over one connection\n"))
+        #expect(text.code == 0 && text.out.hasPrefix("2,000 events, 1 of each over one connection\n"))
     }
 
     @Test(arguments: [

@@ -48,7 +48,8 @@ private func event(_ number: Int, name: String? = nil, second: Int? = nil) -> St
         let top = try stats(served, "top", "--field", "data.path", "-n", "2", "data.n__gt=1").out
         #expect(top.contains("    4  36.4 %  ██████████") && top.hasSuffix("3 different values.\n"))
         #expect(
-            try stats(served, "top", "field=data.none").out == "count  share    data.none\n12 of 12 events have no value.\n")
+            try stats(served, "top", "field=data.none").out
+                == "count  share    data.none\n12 of 12 events have no value.\n")
         #expect(
             try stats(served, "hits", "--step", "10s", "data.n__lte=12").out
                 == "2021-01-01 00:10:10  9  ██████████████████████████████████████████████████\n"
@@ -60,7 +61,9 @@ private func event(_ number: Int, name: String? = nil, second: Int? = nil) -> St
                 2021-01-01 00:10:20    3   2   1
 
                 """)
-        let funnel = try stats(served, "funnel", "--step", "name:page view;category:c1", "--step", "name:signup", "--window", "1h").out
+        let funnel = try stats(
+            served, "funnel", "--step", "name:page view;category:c1", "--step", "name:signup", "--window", "1h"
+        ).out
         let lines = funnel.split(separator: "\n")
         #expect(lines.count == 3 && lines[0].contains("sessions") && lines[2].contains("signup"))
         #expect(lines[1].contains("100.0 %") && lines[2].contains("50.0 %"))
@@ -114,7 +117,8 @@ private func event(_ number: Int, name: String? = nil, second: Int? = nil) -> St
             for number in 0..<300 {
                 let key = EventKey(received: 1, timestamp: 1, session: ID128(high: 1, low: UInt64(number)), token: 1)
                 let isTaken = data.withUnsafeBytes { data in
-                    frame.appendEvent(key, category: data[0..<1].rebased, name: data[0..<1].rebased, data: data, client: .none)
+                    frame.appendEvent(
+                        key, category: data[0..<1].rebased, name: data[0..<1].rebased, data: data, client: .none)
                 }
                 #expect(isTaken)
             }

@@ -171,7 +171,7 @@ private func event(
             }
             for (method, target, allow) in [
                 ("PUT", "/events", "GET, HEAD, POST, OPTIONS"), ("DELETE", "/sessions", "GET, HEAD, POST, OPTIONS"),
-                ("GET", "/api-token-auth", "POST, OPTIONS"), ("PATCH", "/event_detail/1", "GET, HEAD, OPTIONS"),
+                ("GET", "/api-token-auth", "POST, OPTIONS"), ("PATCH", "/event_detail/1", "GET, HEAD, DELETE, OPTIONS"),
                 ("POST", "/errors", "GET, HEAD, OPTIONS"),
             ] {
                 let refused = try eye.call(method, target + slash, token: token)

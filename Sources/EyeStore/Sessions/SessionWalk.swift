@@ -216,7 +216,9 @@ final class SessionWalk {
             let upper = upper
             let state = try snapshot.work(on: segment) { (index) throws(IndexFault) -> Bool in
                 guard let found = try index.session(id) else { return false }
-                if segment < current { return try !snapshot.isErased(found.entry, code: found.code, in: index).isErased }
+                if segment < current {
+                    return try !snapshot.isErased(found.entry, code: found.code, in: index).isErased
+                }
                 return try hasEvents(found.entry, found.code, index, upTo: upper)
             }
             switch state {
