@@ -149,6 +149,8 @@ final class Housekeeping: @unchecked Sendable {
 
     private func emptySamples() {
         guard case .wanted(let session)? = emptying.withLock({ $0 }) else { return }
+        // Those that came since the last look are older than the wish.
+        keepSamples()
         var count: Int?
         do throws(SystemError) {
             count = try rejected.erase(session)

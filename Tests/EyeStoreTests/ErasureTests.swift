@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...40) func showsWhatIsLeft(seed: UInt64) throws {
+    @Test(arguments: 1...16) func showsWhatIsLeft(seed: UInt64) throws {
         var history = try History(seed: seed)
         for _ in 0..<Int.random(in: 3...60, using: &history.random) {
             try history.commit()
@@ -138,7 +138,7 @@ import Testing
     }
 
     /// The next life of the writer, with its indexes gone or there, and readers of its own.
-    @Test(arguments: 1...12) func outlivesTheWriter(seed: UInt64) throws {
+    @Test(arguments: 1...6) func outlivesTheWriter(seed: UInt64) throws {
         var history = try History(seed: seed &+ 1000)
         for _ in 0..<20 {
             try history.commit()

@@ -84,7 +84,7 @@ import Testing
         let image = try Image(commits: 8)
         for path in image.sealed {
             let bytes = image.store.disk.names[path]!.now
-            for length in stride(from: 0, to: bytes.count, by: 7) {
+            for length in stride(from: 0, to: bytes.count, by: 37) {
                 let disk = image.copy()
                 disk.names[path]!.now = Array(bytes[..<length])
                 #expect(try check(image, disk, "\(path) cut to \(length)"))
