@@ -69,7 +69,9 @@ private struct Written {
         init(seed: UInt64) throws {
             dice = QueryDice(random: SeededGenerator(seed: seed))
             spread = dice.one([4, 12, 40])
-            let options = StoreOptions.test(segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20])))
+            var options = StoreOptions.test(
+                segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20])), seals: dice.below(2) == 0)
+            options.decomposer = EventDataReading()
             writer = try StoreWriter.open(disk, folder: "d", options: options, time: TestTime())
         }
 
