@@ -9,13 +9,12 @@ import Testing
 
 @Suite struct AnalysisTests {
     /// `count` events of many sessions, in a few segments.
-    private static func store(
-        _ count: Int, sessions: UInt64, maintain: Bool = true, seals: Bool = false
-    ) throws -> (disk: SimulatedDisk, events: [SlowEvent]) {
+    private static func store(_ count: Int, sessions: UInt64, maintain: Bool = true) throws -> (
+        disk: SimulatedDisk, events: [SlowEvent]
+    ) {
         let disk = SimulatedDisk()
-        var options = StoreOptions.test(segmentBytes: 40_000, seals: seals)
-        options.decomposer = EventDataReading()
-        let writer = try StoreWriter.open(disk, folder: "d", options: options, time: TestTime())
+        let writer = try StoreWriter.open(
+            disk, folder: "d", options: .test(segmentBytes: 40_000), time: TestTime())
         var random = SeededGenerator(seed: 5)
         var events: [SlowEvent] = []
         let frame = Frame()
@@ -55,9 +54,9 @@ import Testing
     }
 
     /// In little room several passes give the same answer.
-    @Test(arguments: [(false, false), (true, false), (true, true)])
-    func severalPasses(hasIndexes: Bool, isSealed: Bool) throws {
-        let (disk, events) = try Self.store(3_000, sessions: 1_000, maintain: hasIndexes, seals: isSealed)
+    @Test(arguments: [true, false])
+    func severalPasses(hasIndexes: Bool) throws {
+        let (disk, events) = try Self.store(3_000, sessions: 1_000, maintain: hasIndexes)
         let room = AnalysisRoom(bytes: 1 << 20, share: 24_000, piece: 16)
         let uniq = try Self.run(disk, .uniq(by: [.name]), room)
         #expect(uniq.state == .done && uniq.analysis.passes > 2)
