@@ -138,11 +138,12 @@ struct QueryDice {
     static func store(_ dice: inout QueryDice) throws -> (disk: SimulatedDisk, events: [SlowEvent]) {
         let disk = SimulatedDisk()
         var options = StoreOptions.test(
-            segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20])), seals: dice.below(3) > 0)
+            segmentBytes: Int64(dice.one([2_000, 6_000, 1 << 20])), seals: dice.below(4) > 0)
         options.decomposer = dice.below(5) == 0 ? WholeData() : EventDataReading()
         let writer = try StoreWriter.open(disk, folder: "d", options: options, time: TestTime())
         var events: [SlowEvent] = []
         var last: UInt64 = 0
+        let erases = dice.below(3) == 0
         let frame = Frame()
         for _ in 0..<(1 + dice.below(8)) {
             frame.reset()
@@ -152,7 +153,7 @@ struct QueryDice {
                 #expect(frame.append(event))
                 events.append(SlowEvent(event))
             }
-            if dice.below(4) == 0 && last > 3 {
+            if erases && dice.below(3) == 0 && last > 3 {
                 let first = 1 + UInt64(dice.below(Int(last) - 2))
                 let ids = first...(first + UInt64(dice.below(3)))
                 #expect(frame.appendTombstone([ids], received: 0, token: 1))
@@ -161,9 +162,23 @@ struct QueryDice {
             #expect(try writer.commit([frame]) == .durable)
             while dice.below(3) == 0, try writer.maintain() {}
         }
-        if dice.below(2) == 0 { while try writer.maintain() {} }
+        if dice.below(3) > 0 { while try writer.maintain() {} }
         try writer.close()
         return (disk, events)
+    }
+
+    /// Otherwise the tests below say less than they seem to.
+    @Test func theStoresAreOfEveryKind() throws {
+        var kinds: Set<String> = []
+        for seed in 1...12 as ClosedRange<UInt64> {
+            var dice = QueryDice(random: SeededGenerator(seed: seed))
+            let (disk, events) = try Self.store(&dice)
+            if disk.names.keys.contains(where: { $0.hasSuffix(".seg") }) { kinds.insert("sealed") }
+            if disk.names.keys.contains(where: { $0.hasSuffix(".idx") }) { kinds.insert("indexed") }
+            if disk.names.keys.filter({ $0.hasSuffix(".log") }).count > 1 { kinds.insert("log") }
+            if let last = events.last, events.count < last.event.id { kinds.insert("erased") }
+        }
+        #expect(kinds == ["sealed", "indexed", "log", "erased"])
     }
 
     /// 40 stores, 60 questions each.
