@@ -26,10 +26,12 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         var changes = 0
     }
 
+    /// A change of a name. It speaks of a file, not of whatever has the name when the change reaches the disk: a directory's entry holds
+    /// the inode's number, so that a rename whose forerunners are lost cannot name another file.
     enum NameChange {
         case add(String, Node)
-        case remove(String)
-        case rename(String, String)
+        case remove(String, Node)
+        case rename(String, String, Node)
     }
 
     var names: [String: Node] = [:]
@@ -173,14 +175,14 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         names[to] = node
         noteChange(from)
         noteChange(to)
-        pendingNames.append(.rename(from, to))
+        pendingNames.append(.rename(from, to, node))
     }
 
     func remove(_ path: String) throws(SystemError) {
         try alive("unlink")
-        guard names.removeValue(forKey: path) != nil else { throw SystemError(errno: ENOENT, call: "unlink") }
+        guard let node = names.removeValue(forKey: path) else { throw SystemError(errno: ENOENT, call: "unlink") }
         noteChange(path)
-        pendingNames.append(.remove(path))
+        pendingNames.append(.remove(path, node))
     }
 
     func makeDirectory(_ path: String) throws(SystemError) {
@@ -222,8 +224,10 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     static func apply(_ change: NameChange, to names: inout [String: Node]) {
         switch change {
         case .add(let path, let node): names[path] = node
-        case .remove(let path): names[path] = nil
-        case .rename(let from, let to): if let node = names.removeValue(forKey: from) { names[to] = node }
+        case .remove(let path, let node): if names[path] === node { names[path] = nil }
+        case .rename(let from, let to, let node):
+            if names[from] === node { names[from] = nil }
+            names[to] = node
         }
     }
 
@@ -239,7 +243,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             if isPrefix ? index < kept : Bool.random(using: &random) { SimulatedDisk.apply(change, to: &after) }
         }
         var copies: [ObjectIdentifier: Node] = [:]
-        for (path, node) in after {
+        // In an order of its own, so that a seed tells the whole life.
+        for (path, node) in after.sorted(by: { $0.key < $1.key }) {
             if let copy = copies[ObjectIdentifier(node)] {
                 fresh.names[path] = copy
                 continue
