@@ -36,11 +36,13 @@ let package = Package(
         .testTarget(
             name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeSystemTests", dependencies: ["EyeSystem"], swiftSettings: relaxed),
-        .testTarget(name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP"], swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),
         .testTarget(name: "EyeServerTests", dependencies: ["EyeServer", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP"], swiftSettings: relaxed),
         .testTarget(
-            name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore"], swiftSettings: relaxed),
+            name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeTestVectors"],
+            swiftSettings: relaxed),
     ]
 )

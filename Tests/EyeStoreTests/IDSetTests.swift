@@ -1,3 +1,4 @@
+import EyeTestVectors
 import Testing
 
 @testable import EyeStore
@@ -17,7 +18,7 @@ import Testing
         return found
     }
 
-    @Test(arguments: 1...60) func answersLikeASet(seed: UInt64) {
+    @Test(arguments: 1...TestSize.pick(15, long: 60)) func answersLikeASet(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var set = IDSet()
         var model: Set<UInt64> = []

@@ -1,6 +1,7 @@
 // The list of sessions and their timelines, against plain loops, on small random stores: whole, in pages, while events come in, with filters.
 
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Testing
 
@@ -100,7 +101,7 @@ private struct Written {
         }
     }
 
-    @Test(arguments: 1...40)
+    @Test(arguments: 1...TestSize.pick(20, long: 40))
     func lists(seed: UInt64) throws {
         let store = try Store(seed: seed)
         let fixture = StatsFixture(store.disk)
@@ -137,7 +138,7 @@ private struct Written {
     }
 
     /// What comes while somebody turns pages changes nothing on them. (A session without any event may leave the list: it has one now.)
-    @Test(arguments: 1...30)
+    @Test(arguments: 1...TestSize.pick(15, long: 30))
     func pagesStandStill(seed: UInt64) throws {
         let store = try Store(seed: seed &+ 500)
         for _ in 0..<8 { try store.commit() }
@@ -156,7 +157,7 @@ private struct Written {
         try store.writer.close()
     }
 
-    @Test(arguments: 1...20)
+    @Test(arguments: 1...TestSize.pick(10, long: 20))
     func timelines(seed: UInt64) throws {
         let store = try Store(seed: seed &+ 900)
         for _ in 0..<6 { try store.commit() }

@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Testing
 
 @testable import EyeStore
@@ -69,7 +70,7 @@ import Testing
         return filter
     }
 
-    @Test(arguments: 1...24)
+    @Test(arguments: 1...TestSize.pick(12, long: 24))
     func answersLikeTheSlowEvaluator(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let folder = TemporaryFolder()

@@ -305,6 +305,8 @@ final class ModelConnection {
             if case .expect(let line) = step { expected.append(line) }
             if case .halfClose = step { isHalfClosed = true }
         }
+        // What the bytes in one piece were answered, once that is known to be right.
+        var whole: [UInt8]?
         func play(_ cuts: [Int]) {
             let connection = ModelConnection(isControl: transcript.isControl)
             var start = 0
@@ -313,9 +315,11 @@ final class ModelConnection {
                 start = cut
             }
             if isHalfClosed { connection.halfClose() }
+            if let whole, connection.out == whole { return }
             let lines = connection.out.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
             let isSame = lines.count == expected.count && zip(lines, expected).allSatisfy { Transcript.matches($0, $1) }
             if !isSame { Issue.record("cut at \(cuts.prefix(3)): \(lines)") }
+            if isSame && cuts.isEmpty { whole = connection.out }
         }
         play([])
         if stream.count < 20_000 {
