@@ -60,6 +60,12 @@ public enum StoreLimits {
     public static let workPerIndexedFrame = 120_000
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
+    /// Bytes of segments closed within `sealPauseNanoseconds` that make sealing wait: events come first.
+    public static let sealBurstBytes: UInt64 = 64 << 20
+    /// So long sealing waits after a burst (nanoseconds).
+    public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
+    /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
+    public static let sealBacklogBytesMax: UInt64 = 2 << 30
     /// Bytes of blocks kept while a sealed segment is compared with its log.
     public static let sealedComparisonCacheBytes = 4 << 20
     /// Bytes read at a time when a segment is scanned.

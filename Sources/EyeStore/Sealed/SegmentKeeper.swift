@@ -31,6 +31,7 @@ final class SegmentKeeper: Sendable {
         /// Segments were closed since they were listed.
         var isListStale = true
         var status = KeeperStatus()
+        var pacing: SealPacing
     }
 
     private let disk: any Disk
@@ -75,7 +76,7 @@ final class SegmentKeeper: Sendable {
         self.options = options
         self.time = time
         indexes = try IndexKeeper(disk, folder: folder, active: active, seed: seed)
-        shared = Mutex(Shared(active: active))
+        shared = Mutex(Shared(active: active, pacing: SealPacing(options)))
         desk.seed = seed
     }
 
@@ -85,7 +86,9 @@ final class SegmentKeeper: Sendable {
     /// A segment was closed by segment `next`; called by the appender.
     func add(_ base: UInt64, next: UInt64) {
         indexes.add(base, next: next)
+        let now = time.monotonicNanoseconds()
         shared.withLock { shared in
+            shared.pacing.noteClosed(now: now)
             shared.active = next
             shared.isListStale = true
             shared.status.waitingSegments += 1
@@ -119,6 +122,9 @@ extension SegmentKeeper {
         if desk.job != nil { return try goOn() }
         if shared.withLock({ $0.isListStale }) { try list() }
         guard let next = desk.closed.first(where: { !desk.leftAlone.contains($0.base) }) else { return false }
+        let free = try disk.freeBytes(folder)
+        let now = time.monotonicNanoseconds()
+        if shared.withLock({ $0.pacing.mayWait(segments: desk.closed.count, freeBytes: free, now: now) }) { return false }
         try begin(next.base, next: next.next)
         return true
     }

@@ -1,0 +1,52 @@
+import Testing
+
+@testable import EyeStore
+
+/// Sealing makes room for bursts, and no more than that.
+@Suite struct SealPacingTests {
+    static let second = StoreLimits.sealPauseNanoseconds
+
+    static func pacing(segmentBytes: Int64) -> SealPacing {
+        var options = StoreOptions()
+        options.segmentBytes = segmentBytes
+        options.minFreeBytes = 1 << 20
+        return SealPacing(options)
+    }
+
+    @Test func aBurstIsWaitedFor() {
+        var pacing = Self.pacing(segmentBytes: 16 << 20)
+        let start = 50 * Self.second
+        for index in 0..<3 { pacing.noteClosed(now: start + UInt64(index)) }
+        #expect(!pacing.mayWait(segments: 3, freeBytes: .max, now: start + 3))
+        pacing.noteClosed(now: start + 3)
+        #expect(pacing.mayWait(segments: 4, freeBytes: .max, now: start + 3))
+        #expect(pacing.mayWait(segments: 4, freeBytes: .max, now: start + 2 + Self.second))
+        #expect(!pacing.mayWait(segments: 4, freeBytes: .max, now: start + 3 + Self.second))
+    }
+
+    /// The same segments, spread over more time, are no burst.
+    @Test func aStreamIsNotWaitedFor() {
+        var pacing = Self.pacing(segmentBytes: 16 << 20)
+        for index in 0..<20 as Range<UInt64> {
+            let now = index * (Self.second / 2)
+            pacing.noteClosed(now: now)
+            #expect(!pacing.mayWait(segments: Int(index) + 1, freeBytes: .max, now: now))
+        }
+    }
+
+    @Test func theBacklogIsBounded() {
+        var pacing = Self.pacing(segmentBytes: 64 << 20)
+        pacing.noteClosed(now: 7)
+        #expect(pacing.mayWait(segments: 31, freeBytes: .max, now: 8))
+        #expect(!pacing.mayWait(segments: 32, freeBytes: .max, now: 8))
+    }
+
+    /// What is sealed takes a tenth of the room: with little room there is no waiting.
+    @Test func scarceRoomEndsTheWait() {
+        var pacing = Self.pacing(segmentBytes: 64 << 20)
+        pacing.noteClosed(now: 7)
+        let enough = StoreLimits.sealBacklogBytesMax + 1 << 20
+        #expect(pacing.mayWait(segments: 1, freeBytes: enough, now: 8))
+        #expect(!pacing.mayWait(segments: 1, freeBytes: enough - 1, now: 8))
+    }
+}
