@@ -124,7 +124,8 @@ extension SegmentKeeper {
         guard let next = desk.closed.first(where: { !desk.leftAlone.contains($0.base) }) else { return false }
         let free = try disk.freeBytes(folder)
         let now = time.monotonicNanoseconds()
-        if shared.withLock({ $0.pacing.mayWait(segments: desk.closed.count, freeBytes: free, now: now) }) { return false }
+        let waiting = desk.closed.count
+        if shared.withLock({ $0.pacing.mayWait(segments: waiting, freeBytes: free, now: now) }) { return false }
         try begin(next.base, next: next.next)
         return true
     }
