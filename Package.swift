@@ -32,6 +32,8 @@ let package = Package(
             dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeServer", "EyeQueryHTTP", "EyeClient"],
             swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
+        .executableTarget(
+            name: "eye-echo", dependencies: ["EyeQueryHTTP", "EyeSystem"], path: "Tests/EyeEcho", swiftSettings: strict),
         .target(name: "EyeTestVectors", path: "Tests/EyeTestVectors", swiftSettings: relaxed),
         .testTarget(
             name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),

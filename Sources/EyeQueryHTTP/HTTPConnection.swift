@@ -298,8 +298,8 @@ public final class HTTPConnection {
             refuse(.bodyTooLarge, now: now, wall: wall)
             return
         }
-        if head.expectsContinue && !bodyIsWhole {
-            // RFC 9110 section 10.1.1: now that the body is wanted.
+        if head.expectsContinue && !bodyIsWhole && inputOffset == input.count {
+            // RFC 9110 section 10.1.1: now that the body is wanted, unless it has begun to arrive already.
             out.append("HTTP/1.1 100 Continue\r\n\r\n")
         }
     }

@@ -108,8 +108,16 @@ public struct RequestParser {
                 if first == .lineFeed { throw .lineEnding }
                 if first != .carriageReturn && !ByteClass.isToken(first) { throw .requestLine }
             }
-            guard try takeLine(input, &offset, most: HTTPLimits.requestLineBytesMax, tooLong: .requestLineTooLong)
-            else { return false }
+            let isWhole: Bool
+            do throws(RequestRefusal) {
+                isWhole = try takeLine(
+                    input, &offset, most: HTTPLimits.requestLineBytesMax, tooLong: .requestLineTooLong)
+            } catch {
+                // RFC 9112 section 3: 414 is for a target that is too long; this line did not come to its target.
+                let hasMethod = head.bytes.prefix(HTTPLimits.methodBytesMax + 1).contains(.space)
+                throw error == .requestLineTooLong && !hasMethod ? .requestLine : error
+            }
+            guard isWhole else { return false }
             if head.bytes.isEmpty {
                 // RFC 9112 section 2.2: an empty line before the request line is ignored.
                 emptyLines += 1

@@ -8,6 +8,9 @@ struct Vector: CustomTestStringConvertible, Sendable {
     var name: String
     var bytes: [UInt8] = []
     var expected: [String] = []
+    /// What a published suite takes for an answer, and what ours is.
+    var taken: [String] = []
+    var ours = ""
 
     var testDescription: String { name }
 
@@ -29,6 +32,10 @@ struct Vector: CustomTestStringConvertible, Sendable {
                 vectors[vectors.count - 1].bytes += unescape(line.dropFirst(2))
             } else if line.hasPrefix("< ") {
                 vectors[vectors.count - 1].expected.append(String(line.dropFirst(2)))
+            } else if line.hasPrefix("? ") {
+                vectors[vectors.count - 1].taken.append(String(line.dropFirst(2)))
+            } else if line.hasPrefix("= ") {
+                vectors[vectors.count - 1].ours = String(line.dropFirst(2))
             } else {
                 fatalError("not a line of a vector: \(line)")
             }
