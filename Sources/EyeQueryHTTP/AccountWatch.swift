@@ -36,7 +36,7 @@ final class AccountWatch {
     /// The usable token with this secret.
     func token(_ secret: [UInt8]) -> TokenEntry? {
         let now = time.monotonicNanoseconds()
-        if lastLook.map({ now - $0 >= HTTPLimits.accountsMilliseconds * 1_000_000 }) ?? true { refresh() }
+        refreshIfDue(now)
         guard secret.count <= AccountLimits.secretBytesMax else { return nil }
         var found = book?.token(matching: secret.span, now: time.nowMicroseconds())
         if found == nil {
@@ -46,6 +46,16 @@ final class AccountWatch {
         }
         if let found { noteUse(found.id, now / 1_000_000_000) }
         return found
+    }
+
+    /// Whether a token that was usable still is: what runs for it asks again and again.
+    func isUsable(_ id: UInt32) -> Bool {
+        refreshIfDue(time.monotonicNanoseconds())
+        return book?.isUsable(token: id, now: time.nowMicroseconds()) ?? false
+    }
+
+    private func refreshIfDue(_ now: UInt64) {
+        if lastLook.map({ now - $0 >= HTTPLimits.accountsMilliseconds * 1_000_000 }) ?? true { refresh() }
     }
 
     /// Reports a use, for one token once in a while: last use is for people.

@@ -80,7 +80,7 @@ public enum HTTPLimits {
     public static let hasherQueueMax = 32
     /// Failed logins for one user name within the window; then 429 (RFC 6585 section 4).
     public static let loginFailuresPerUserMax = 10
-    /// Failed logins from one address within the window; then 429.
+    /// Failed logins from one address (of IPv6: one network of 64 bits) within the window; then 429.
     public static let loginFailuresPerAddressMax = 30
     /// The window of the two.
     public static let loginWindowMilliseconds: UInt64 = 60_000

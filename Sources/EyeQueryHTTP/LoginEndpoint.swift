@@ -129,7 +129,7 @@ final class LoginExchange: BodyCollector {
             problem.add("non_field_errors", "Unable to log in with provided credentials.")
             return finish(problem)
         }
-        desk.begin(self, user: String(decoding: user, as: UTF8.self), password: password, address: peer.host)
+        desk.begin(self, user: String(decoding: user, as: UTF8.self), password: password, address: peer.network)
     }
 
     private static func take(_ field: JSONField?, _ name: String, _ problem: inout Problem) -> [UInt8]? {

@@ -8,6 +8,8 @@ public final class Peer {
     private let address: SocketAddress?
     /// The numeric address, made when it is first asked for.
     public private(set) lazy var host = address?.host ?? "unknown"
+    /// Whom it is counted with, see `SocketAddress.network`.
+    var network: String { address?.network ?? "unknown" }
 
     public init(_ address: SocketAddress?) { self.address = address }
 }

@@ -118,6 +118,18 @@ public struct SocketAddress: @unchecked Sendable {
     }
 }
 
+extension SocketAddress {
+    /// Whom to count this peer with: its host, but of IPv6 the network of 64 bits, all of which one client has (RFC 4291 section 2.5.1).
+    /// An IPv4 address inside IPv6 (section 2.5.5.2) is itself.
+    public var network: String {
+        guard family == AF_INET6 else { return host }
+        // In bounds: sockaddr_in6 has its 16 address bytes from the ninth on, and the storage has room for more.
+        let address = unsafe withUnsafeBytes(of: storage) { raw in unsafe [UInt8](raw[8..<24]) }
+        if address.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]) { return host }
+        return address.prefix(8).map { String($0, radix: 16) }.joined(separator: ":") + "/64"
+    }
+}
+
 extension SocketAddress: CustomStringConvertible {
     /// `127.0.0.1:8127`, `[::1]:8127`, or a path.
     public var description: String {

@@ -162,6 +162,12 @@ final class TestClient {
         return Array(input[..<count])
     }
 
+    /// Whether nothing has come that was not yet read.
+    var isSilent: Bool {
+        var byte: UInt8 = 0
+        return input.isEmpty && recv(socket, &byte, 1, Int32(MSG_DONTWAIT | MSG_PEEK)) < 0 && errno == EAGAIN
+    }
+
     /// Reads until the server ends the connection; true if it did.
     func isEnded() -> Bool {
         do {

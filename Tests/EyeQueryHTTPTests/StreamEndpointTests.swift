@@ -38,6 +38,21 @@ import Testing
         "GET /events/?\(query) HTTP/\(version)\r\nHost: a\r\nAuthorization: Token \(service.reader)\r\n\r\n"
     }
 
+    @Test func aStreamEndsWithItsToken() throws {
+        let service = try Self.filled()
+        let slow = try service.client()
+        try slow.send(Self.request(service, "format=ndjson"))
+        try ServiceFixture.wait("its beginning") { !slow.isSilent }
+        try service.accounts.revokeToken("r")
+        try ServiceFixture.wait("the revocation") {
+            try service.call("GET", "/event_detail/1", token: service.reader).status == 401
+        }
+        let bytes = slow.rest()
+        #expect(bytes.starts(with: Array("HTTP/1.1 200 ".utf8)))
+        #expect(bytes.count < 6_000_000)
+        #expect(!bytes.suffix(5).elementsEqual("0\r\n\r\n".utf8))
+    }
+
     @Test func aStreamWaitsForItsClient() throws {
         let service = try Self.filled()
         let slow = try service.client()

@@ -45,6 +45,8 @@ final class ServedEye {
 
     /// What it said on stderr so far.
     var errorOutput: String { get throws { try output.read("err") } }
+    /// Its process id.
+    var processID: Int32 { process.processIdentifier }
     /// Whether it runs.
     var isRunning: Bool { process.isRunning }
 
