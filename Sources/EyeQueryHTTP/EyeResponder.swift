@@ -15,6 +15,8 @@ final class EyeResponder: Responder {
     private let time: any TimeSource
     private let budget = BodyBudget()
     private let room = AnalysisRoom()
+    private let reads: ReadGuard
+    private let errors: ErrorDesk
     private unowned let loop: HTTPLoop
 
     init(
@@ -29,6 +31,11 @@ final class EyeResponder: Responder {
         self.store = store
         self.metrics = metrics
         self.time = time
+        reads = ReadGuard(isUsable: accounts.isUsable)
+        errors = ErrorDesk(reader: store.rejected, futureMicroseconds: writes.futureMicroseconds) { name in
+            accounts.book?.tokens.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.id) ?? []
+        }
+        _ = loop.add(reads)
     }
 
     func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange {
@@ -106,7 +113,7 @@ final class EyeResponder: Responder {
     private func endpoint(_ call: Call) -> any Exchange {
         let isRead = call.head.method == .get || call.head.method == .head
         if call.head.method == .delete {
-            return list { () throws(ProblemError) in try ErasureExchange(call, self.writes) }
+            return checked { () throws(ProblemError) in try ErasureExchange(call, self.writes) }
         }
         switch call.route {
         // Supervisors and people may add whatever they like to these.
@@ -115,20 +122,27 @@ final class EyeResponder: Responder {
         case .ready: return ReadyExchange(call, channel: channel) { [unowned self] in self.ready($0) }
         case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }
         case .events where isRead:
-            return list { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
+            return read(call) { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
         case .sessions where isRead:
-            return list { () throws(ProblemError) in try SessionList.exchange(call, self.store, self.time) }
+            return read(call) { () throws(ProblemError) in try SessionList.exchange(call, self.store, self.time) }
         case .sessionDetail:
             guard let session = call.session else { break }
-            return list { () throws(ProblemError) in
+            return read(call) { () throws(ProblemError) in
                 try SessionTimeline(session, call, self.store, self.time)
             }
         case .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
             guard let kind = call.route.stats else { break }
-            return list { () throws(ProblemError) in
+            return read(call) { () throws(ProblemError) in
                 try StatsExchange(kind, call, self.store, self.room, self.time)
             }
-        case .errors: return list { () throws(ProblemError) in try ErrorList.exchange(call, self.store) }
+        case .errors:
+            return read(call) { () throws(ProblemError) in
+                try self.errors.list(call, now: self.time.nowMicroseconds())
+            }
+        case .errorSummary:
+            return read(call) { () throws(ProblemError) in
+                try self.errors.summary(call, now: self.time.nowMicroseconds())
+            }
         case .login, .sessions, .events, .eventDetail, .errorDetail: break
         }
         if let unknown = call.parameters.firstUnknown([]) {
@@ -147,13 +161,20 @@ final class EyeResponder: Responder {
             case .json, .form, .unstated: return EventPosting(call, caller: caller, desk: writes)
             }
         case .eventDetail: return EventDetail(call, store, id: call.id ?? 0)
-        case .errorDetail: return ErrorDetail(call, store, id: call.id ?? 0)
+        case .errorDetail: return ErrorDetail(call, errors, id: call.id ?? 0)
         default: break
         }
         preconditionFailure("a route without an endpoint")
     }
 
-    private func list(_ make: () throws(ProblemError) -> any Exchange) -> any Exchange {
+    /// What may take long: it ends with its token.
+    private func read(_ call: Call, _ make: () throws(ProblemError) -> any Exchange) -> any Exchange {
+        let exchange = checked(make)
+        guard let token = call.caller?.token.id else { return exchange }
+        return GuardedRead(exchange, token: token, watch: reads, wake: call.wake)
+    }
+
+    private func checked(_ make: () throws(ProblemError) -> any Exchange) -> any Exchange {
         do throws(ProblemError) {
             return try make()
         } catch {

@@ -13,6 +13,7 @@ public enum Route: String, CaseIterable, Sendable {
     case events = "/events/"
     case eventDetail = "/event_detail/{id}"
     case errors = "/errors/"
+    case errorSummary = "/errors/summary"
     case errorDetail = "/errors/{id}"
     case statsCount = "/stats/count"
     case statsHits = "/stats/hits"
@@ -37,7 +38,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
         case .eventDetail, .sessionDetail:
             [(.get, .scope(.read)), (.head, .scope(.read)), (.delete, .scope(.admin))]
-        case .errors, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
+        case .errors, .errorSummary, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
             [(.get, .scope(.read)), (.head, .scope(.read))]
         }
     }
@@ -55,6 +56,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .events: "events"
         case .eventDetail: "event_detail"
         case .errors: "errors"
+        case .errorSummary: "error_summary"
         case .errorDetail: "error_detail"
         case .statsCount: "stats_count"
         case .statsHits: "stats_hits"
@@ -122,6 +124,7 @@ public enum Route: String, CaseIterable, Sendable {
             case ("-", "healthy"): return Found(.healthy)
             case ("-", "ready"): return Found(.ready)
             case ("event_detail", let text): return number(text).map { Found(.eventDetail, id: $0) }
+            case ("errors", "summary"): return Found(.errorSummary)
             case ("errors", let text): return number(text).map { Found(.errorDetail, id: $0) }
             case ("sessions", let text): return session(text).map { Found(.sessionDetail, session: $0) }
             case ("stats", let text): return StatsQuery.Kind(rawValue: text).map { Found(stats($0)) }

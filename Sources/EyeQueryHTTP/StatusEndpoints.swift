@@ -26,8 +26,9 @@ enum StatusEndpoints {
                 "events, newest first; filters: category, name, session_id, timestamp, since, until; limit, order; pages by Link"
             ),
             ("GET /event_detail/{id}", "one event"),
-            ("GET /errors/", "refused events, newest first"),
-            ("GET /errors/{id}", "one refused event"),
+            ("GET /errors/", "refused events, newest first; filters: code, token, transport, since, until"),
+            ("GET /errors/summary", "how many of each code"),
+            ("GET /errors/{id}", "one refused event, and where in it the fault lies"),
             ("GET /-/healthy", "is this process alive"),
             ("GET /-/ready", "can it read and write, and if not, why"),
             ("GET /metrics", "numbers in the Prometheus text format"),

@@ -42,7 +42,8 @@ import Testing
         let rows = Self.rows("Parameters").map { "\($0[0]) \($0[1])" }
         var coded = EventQuery.known.map { "/events/ \($0)" }
         coded += FilterParameters.dataOperators.map { "/events/ data.PATH\($0)" }
-        coded += PageParameters.known.map { "/errors/ \($0)" }
+        coded += ErrorQuery.known.map { "/errors/ \($0)" }
+        coded += ErrorQuery.filters.map { "/errors/summary \($0)" }
         // Filters are written down once.
         coded += (["FILTERS"] + SessionQuery.others).map { "/sessions/ \($0)" }
         coded += (["FILTERS"] + TimelineQuery.others).map { "/sessions/{session_id}/ \($0)" }

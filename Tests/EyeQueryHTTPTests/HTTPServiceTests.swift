@@ -78,8 +78,18 @@ private let event =
         let service = try ServiceFixture(ingest: false)
         let index = try service.call("GET", "/")
         #expect(index.status == 200)
-        #expect((index.object["endpoints"] as? [String: String])?.count == 11)
+        #expect((index.object["endpoints"] as? [String: String])?.count == 12)
         #expect(try service.call("HEAD", "/")["content-length"] == "\(index.body.count)")
+    }
+
+    @Test(arguments: RequestRefusal.allCases) func everyRefusalIsAProblem(refusal: RequestRefusal) throws {
+        let response = Problem(refusal).response
+        guard case .bytes(let body) = response.body else { return #expect(Bool(false), "no body") }
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(body)) as? [String: Any])
+        #expect(Set(object.keys) == ["type", "title", "status", "code", "detail"])
+        #expect(object["status"] as? Int == Int(response.status) && object["title"] as? String != "")
+        #expect(object["type"] as? String == "urn:the-eye:problem:\(refusal.code)")
+        #expect(response.closes)
     }
 
     @Test func protocolRefusalsAreProblems() throws {
@@ -87,6 +97,9 @@ private let event =
         for (request, status) in [
             ("GET / HTTP/2.0\r\n\r\n", 505), ("GET / HTTP/1.1\r\n\r\n", 400), ("\u{16}\u{3}\u{1}", 400),
             ("GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\n\r\n", 414),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 17_000))\r\n\r\n", 431),
+            ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
             (
                 "POST /events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Token \(service.writer)\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
                 413
@@ -101,6 +114,7 @@ private let event =
             let answer = try client.answer()
             #expect(answer.status == status)
             #expect(answer.object["status"] as? Int == status)
+            #expect(answer["content-type"] == "application/problem+json")
             #expect(answer["connection"] == "close")
             #expect(client.isEnded())
         }
