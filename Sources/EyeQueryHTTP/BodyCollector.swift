@@ -4,9 +4,13 @@
 /// What the bodies under way may have together.
 final class BodyBudget {
     private var used = 0
+    private let most: Int
+
+    /// `most`: bytes of all of them together.
+    init(_ most: Int) { self.most = most }
 
     func take(_ bytes: Int) -> Bool {
-        guard used + bytes <= HTTPLimits.bodiesBytesMax else { return false }
+        guard used + bytes <= most else { return false }
         used += bytes
         return true
     }

@@ -13,15 +13,17 @@ final class EyeResponder: Responder {
     private let store: EventSource
     private let metrics: HTTPMetrics
     private let time: any TimeSource
-    private let budget = BodyBudget()
+    private let budget = BodyBudget(HTTPLimits.bodiesBytesMax)
+    private let strangersBudget = BodyBudget(HTTPLimits.strangerBodiesBytesMax)
     private let room = AnalysisRoom()
     private let reads: ReadGuard
     private let errors: ErrorDesk
+    private let crossOrigin: CrossOrigin
     private unowned let loop: HTTPLoop
 
     init(
         loop: HTTPLoop, accounts: AccountWatch, logins: LoginDesk, writes: WriteDesk, channel: ControlChannel,
-        store: EventSource, metrics: HTTPMetrics, time: any TimeSource
+        store: EventSource, metrics: HTTPMetrics, origins: [String], time: any TimeSource
     ) {
         self.loop = loop
         self.accounts = accounts
@@ -31,6 +33,7 @@ final class EyeResponder: Responder {
         self.store = store
         self.metrics = metrics
         self.time = time
+        crossOrigin = CrossOrigin(origins)
         reads = ReadGuard(isUsable: accounts.isUsable)
         errors = ErrorDesk(reader: store.rejected, futureMicroseconds: writes.futureMicroseconds) { name in
             accounts.book?.tokens.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.id) ?? []
@@ -40,31 +43,26 @@ final class EyeResponder: Responder {
 
     func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange {
         let path = head.bytes[head.path]
-        if path.elementsEqual("*".utf8) { return ImmediateExchange(EyeResponder.options("GET, HEAD, POST, OPTIONS")) }
+        if path.elementsEqual("*".utf8) { return options(head, "GET, HEAD, POST, OPTIONS") }
         guard let found = Route.find(path) else {
             metrics.count(nil)
             return refuse(Problem.notFound)
         }
         let route = found.route
         metrics.count(route)
-        if head.method == .options { return ImmediateExchange(EyeResponder.options(route.allow)) }
+        if head.method == .options { return options(head, route.allow) }
         guard let access = route.methods.first(where: { $0.method == head.method })?.access else {
             var problem = Problem(405, "method-not-allowed", "Method \"\(head.methodName)\" not allowed.")
             problem.fields = [ResponseField("Allow", route.allow)]
             return refuse(problem)
         }
         var caller: Caller?
-        if case .scope(let scope) = access {
-            switch authenticate(head) {
-            case .success(let found):
-                guard found.token.scopes.isSuperset(of: scope) else {
-                    return refuse(
-                        Problem(
-                            403, "forbidden",
-                            "You do not have permission to perform this action: the token needs the scope \(scope.description)."
-                        ))
-                }
-                caller = found
+        let isBeacon =
+            route == .events && head.method == .post && MediaType(head) == .plain
+            && head.values("authorization").isEmpty
+        if case .scope(let scope) = access, !isBeacon {
+            switch authenticate(head, for: scope) {
+            case .success(let found): caller = found
             case .failure(let error): return refuse(error.problem)
             }
         }
@@ -74,8 +72,9 @@ final class EyeResponder: Responder {
             }
             let call = Call(
                 head: head, route: route, id: found.id, session: found.session,
-                parameters: parameters ?? QueryParameters(), peer: peer, caller: caller, budget: budget, wake: wake)
-            return endpoint(call)
+                parameters: parameters ?? QueryParameters(), peer: peer, caller: caller,
+                budget: caller == nil ? strangersBudget : budget, wake: wake)
+            return isBeacon ? beacon(call) : endpoint(call)
         } catch {
             let detail =
                 switch error {
@@ -88,25 +87,55 @@ final class EyeResponder: Responder {
 
     func refusal(_ refusal: RequestRefusal) -> Response { Problem(refusal).response }
 
+    func completed(_ response: Response, for head: RequestHead?) -> Response {
+        guard let head else { return response }
+        var response = response
+        response.fields += crossOrigin.fields(for: head)
+        return response
+    }
+
     func answered(_ head: RequestHead?, status: UInt16) { metrics.count(status: status) }
 
     private func refuse(_ problem: Problem) -> any Exchange { ImmediateExchange(problem.response) }
 
-    private static func options(_ allow: String) -> Response {
-        Response(status: 204, fields: [ResponseField("Allow", allow)] + AnswerFields.common)
+    private func options(_ head: RequestHead, _ allow: String) -> any Exchange {
+        let fields = [ResponseField("Allow", allow)] + crossOrigin.preflight(head, allow: allow)
+        return ImmediateExchange(Response(status: 204, fields: fields + AnswerFields.common))
     }
 
-    private func authenticate(_ head: RequestHead) -> Result<Caller, ProblemError> {
+    private func authenticate(_ head: RequestHead, for scope: Scopes) -> Result<Caller, ProblemError> {
         switch Credentials(head) {
         case .none:
             return .failure(ProblemError(.unauthorized("Authentication credentials were not provided.")))
         case .malformed(let detail): return .failure(ProblemError(.unauthorized(detail)))
-        case .token(let secret):
-            guard let token = accounts.token(secret) else {
-                return .failure(ProblemError(.unauthorized("Invalid token.")))
-            }
-            return .success(Caller(secret: secret, token: token))
+        case .token(let secret): return authenticate(secret, for: scope)
         }
+    }
+
+    private func authenticate(_ secret: [UInt8], for scope: Scopes) -> Result<Caller, ProblemError> {
+        guard let token = accounts.token(secret) else {
+            return .failure(ProblemError(.unauthorized("Invalid token.")))
+        }
+        guard token.scopes.isSuperset(of: scope) else {
+            return .failure(
+                ProblemError(
+                    Problem(
+                        403, "forbidden",
+                        "You do not have permission to perform this action: the token needs the scope \(scope.description)."
+                    )))
+        }
+        return .success(Caller(secret: secret, token: token))
+    }
+
+    /// An event of a page that is being left. A browser asks nobody before it sends one, so the origin is looked at here.
+    private func beacon(_ call: Call) -> any Exchange {
+        if let unknown = call.parameters.firstUnknown([]) {
+            return refuse(Problem.unknownParameter(unknown, known: []))
+        }
+        if crossOrigin.standing(of: call.head) == .stranger {
+            return refuse(Problem(403, "forbidden", "Pages of this origin may not write here."))
+        }
+        return BeaconPosting(call, desk: writes) { [unowned self] in authenticate($0, for: .ingest) }
     }
 
     /// The endpoint for a call that passed everything above.
@@ -158,7 +187,7 @@ final class EyeResponder: Responder {
             switch MediaType(call.head) {
             case .other: return refuse(Problem.unsupportedType)
             case .lines: return EventStreamPosting(call, caller: caller, desk: writes)
-            case .json, .form, .unstated: return EventPosting(call, caller: caller, desk: writes)
+            case .json, .form, .plain, .unstated: return EventPosting(call, caller: caller, desk: writes)
             }
         case .eventDetail: return EventDetail(call, store, id: call.id ?? 0)
         case .errorDetail: return ErrorDetail(call, errors, id: call.id ?? 0)

@@ -419,7 +419,8 @@ public final class HTTPConnection {
         refuse(refusal, now: now, wall: wallMicroseconds)
     }
 
-    private func write(_ response: Response, now: UInt64, wall: Int64) {
+    private func write(_ answer: Response, now: UInt64, wall: Int64) {
+        let response = responder.completed(answer, for: request)
         let isHead = request?.method == .head
         let minorVersion = request?.minorVersion ?? 1
         if response.closes { keepsAlive = false }

@@ -27,6 +27,12 @@ public enum HTTPLimits {
     public static let bodyBytesMax = 1 << 20
     /// Bodies of all connections together that are being collected; more are 503.
     public static let bodiesBytesMax = 64 << 20
+    /// Of those, bodies of whom nobody knows yet (logins, beacons); more are 503.
+    public static let strangerBodiesBytesMax = 8 << 20
+    /// A body that brings its token with it; browsers let a page send no more either.
+    public static let beaconBytesMax = 64 << 10
+    /// How long a browser may remember what it may send (`Access-Control-Max-Age`).
+    public static let preflightSeconds = 7200
     /// The body of a login.
     public static let loginBodyBytesMax = 16 << 10
     /// A body that is streamed line by line (NDJSON).

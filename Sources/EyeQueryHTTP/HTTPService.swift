@@ -14,6 +14,8 @@ public struct HTTPOptions: Sendable {
     public var connectionsMax = HTTPLimits.connectionsMax
     /// An event's timestamp may be this much later than now.
     public var futureMicroseconds: Int64 = 5_000_000
+    /// Origins whose web pages may use the service, such as `https://app.example.com`; see `isOrigin`.
+    public var origins: [String] = []
     /// Bytes of store index blocks kept in memory.
     public var reader = ReaderLimits()
 
@@ -21,6 +23,9 @@ public struct HTTPOptions: Sendable {
         self.folder = folder
         self.address = address
     }
+
+    /// Whether `text` is one origin: `scheme://host[:port]` in lower case.
+    public static func isOrigin(_ text: String) -> Bool { CrossOrigin.isOrigin(text) }
 
     /// The ingest side's socket in the data folder.
     public static let controlSocketName = "control.sock"
@@ -90,7 +95,7 @@ public final class HTTPService: Sendable {
             futureMicroseconds: options.futureMicroseconds)
         let responder = EyeResponder(
             loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, store: store,
-            metrics: HTTPMetrics(), time: time)
+            metrics: HTTPMetrics(), origins: options.origins, time: time)
         loop.onWake = { logins.settle() }
         do throws(SystemError) {
             try loop.run(responder)

@@ -95,9 +95,9 @@ final class LoginExchange: BodyCollector {
         let isJSON: Bool
         switch type {
         case .json: isJSON = true
-        case .form, .unstated:
+        case .form, .plain, .unstated:
             isJSON = MediaType.looksLikeJSON(body)
-            if type == .unstated && !isJSON && !body.isEmpty { return finish(Problem.unsupportedType) }
+            if type != .form && !isJSON && !body.isEmpty { return finish(Problem.unsupportedType) }
         case .lines, .other: return finish(Problem.unsupportedType)
         }
         var problem = Problem(400, "bad-login")

@@ -7,7 +7,9 @@ enum MediaType: Equatable {
     case lines
     /// application/x-www-form-urlencoded
     case form
-    /// No Content-Type, or text/plain (what `sendBeacon` sends): JSON if it looks like it.
+    /// text/plain, what `sendBeacon` sends: JSON if it looks like it.
+    case plain
+    /// No Content-Type: the same.
     case unstated
     case other
 
@@ -32,7 +34,7 @@ enum MediaType: Equatable {
         } else if isOne(of: ["application/x-www-form-urlencoded"]) {
             self = .form
         } else if isOne(of: ["text/plain"]) {
-            self = .unstated
+            self = .plain
         } else {
             self = .other
         }

@@ -45,8 +45,14 @@ public protocol Responder: AnyObject {
     func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange
     /// The answer to what never becomes a request.
     func refusal(_ refusal: RequestRefusal) -> Response
+    /// An answer as it goes out, with the fields that answers to this request have in common; nil: it never became a request.
+    func completed(_ response: Response, for head: RequestHead?) -> Response
     /// An answer's head was written: for counters and the access log.
     func answered(_ head: RequestHead?, status: UInt16)
+}
+
+extension Responder {
+    public func completed(_ response: Response, for head: RequestHead?) -> Response { response }
 }
 
 /// An exchange whose answer is known from the head alone.

@@ -124,6 +124,12 @@ enum Serve {
         guard let address = try resolve(options.http) else { return nil }
         var http = HTTPOptions(folder: options.data, address: address)
         http.futureMicroseconds = options.maxFutureMicroseconds
+        http.origins = options.corsOrigins
+        if let wrong = options.corsOrigins.first(where: { !HTTPOptions.isOrigin($0) }) {
+            throw Failure(
+                "--cors-origins: '\(wrong)' is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path",
+                code: ExitCode.usage)
+        }
         let service = HTTPService(http, disk: disk, time: time, log: log)
         do throws(SystemError) {
             try service.start()

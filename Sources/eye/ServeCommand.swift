@@ -26,6 +26,9 @@ enum ServeCommand {
                 fallback: "127.0.0.1:8000",
                 help: "Where the HTTP service listens; 'off' for nowhere."),
             Option(
+                name: "cors-origins", placeholder: "ORIGIN,…", kind: .text, environment: "EYE_CORS_ORIGINS",
+                help: "Whose web pages may use the HTTP service, such as https://app.example.com; none by itself."),
+            Option(
                 name: "only", placeholder: "SIDE", kind: .choice(ServeOptions.Side.allCases.map(\.rawValue)),
                 environment: "EYE_ONLY",
                 help: "Runs only one side in this process; the other may run as a process of its own."),
@@ -53,7 +56,9 @@ enum ServeCommand {
     static func options(_ invocation: Invocation) -> ServeOptions {
         ServeOptions(
             data: invocation.text("data") ?? "", tcp: invocation.address("tcp"), udp: invocation.address("udp"),
-            http: invocation.address("http"), only: invocation.text("only").flatMap { ServeOptions.Side(rawValue: $0) },
+            http: invocation.address("http"),
+            corsOrigins: (invocation.text("cors-origins") ?? "").split(separator: ",").map(String.init),
+            only: invocation.text("only").flatMap { ServeOptions.Side(rawValue: $0) },
             loops: Int(invocation.number("loops") ?? 0),
             maxFutureMicroseconds: invocation.duration("max-future") ?? 0,
             segmentBytes: invocation.bytes("segment-bytes") ?? 0, minFreeBytes: invocation.bytes("min-free-bytes") ?? 0,

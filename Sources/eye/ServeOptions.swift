@@ -13,6 +13,8 @@ struct ServeOptions: Sendable {
     var tcp: String?
     var udp: String?
     var http: String?
+    /// Origins whose web pages may use the HTTP service.
+    var corsOrigins: [String]
     var only: Side?
     /// Ingest loops; 0: one for each processor.
     var loops: Int

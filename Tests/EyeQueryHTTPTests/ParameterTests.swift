@@ -213,7 +213,7 @@ import Testing
     }
 
     @Test func bodiesShareABudget() {
-        let budget = BodyBudget()
+        let budget = BodyBudget(HTTPLimits.bodiesBytesMax)
         #expect(budget.take(HTTPLimits.bodiesBytesMax))
         #expect(!budget.take(1))
         budget.give(1)

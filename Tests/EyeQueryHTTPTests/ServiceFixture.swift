@@ -22,7 +22,9 @@ final class ServiceFixture {
 
     static let password = "correct horse"
 
-    init(ingest wantsIngest: Bool = true, connectionsMax: Int = HTTPLimits.connectionsMax) throws {
+    init(
+        ingest wantsIngest: Bool = true, connectionsMax: Int = HTTPLimits.connectionsMax, origins: [String] = []
+    ) throws {
         var template = Array("/tmp/eye-http-XXXXXX\0".utf8CString)
         folder = String(cString: mkdtemp(&template)!)
         let time = SystemTime()
@@ -35,6 +37,7 @@ final class ServiceFixture {
         if wantsIngest { ingest = try FakeIngest(folder) }
         var options = HTTPOptions(folder: folder, address: try SocketAddress.resolve("127.0.0.1:0"))
         options.connectionsMax = connectionsMax
+        options.origins = origins
         let log = Log(format: .text, time: time)
         service = HTTPService(options, disk: RealDisk(), time: time, log: log)
         try service.start()

@@ -65,7 +65,7 @@ final class QueryFixture {
         let parameters = try QueryParameters(parsing: Array(query.utf8)[...])
         let call = Call(
             head: RequestHead(), route: .events, id: nil, parameters: parameters, peer: Peer(nil), caller: nil,
-            budget: BodyBudget(), wake: {})
+            budget: BodyBudget(0), wake: {})
         let exchange: any Exchange
         do throws(ProblemError) {
             exchange = try EventList.exchange(call, source, time)

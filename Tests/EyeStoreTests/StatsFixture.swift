@@ -44,7 +44,7 @@ final class StatsFixture {
         let parameters = try QueryParameters(parsing: Array(query.utf8)[...])
         let call = Call(
             head: RequestHead(), route: route, id: nil, parameters: parameters, peer: Peer(nil), caller: nil,
-            budget: BodyBudget(), wake: {})
+            budget: BodyBudget(0), wake: {})
         let exchange: any Exchange
         do throws(ProblemError) {
             exchange = try make(call)

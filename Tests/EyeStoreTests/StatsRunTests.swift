@@ -42,7 +42,7 @@ import Testing
         let call = Call(
             head: RequestHead(), route: .statsUniq, id: nil,
             parameters: try QueryParameters(parsing: Array(query.utf8)[...]),
-            peer: Peer(nil), caller: nil, budget: BodyBudget(), wake: {})
+            peer: Peer(nil), caller: nil, budget: BodyBudget(0), wake: {})
         let exchange = try StatsExchange(.uniq, call, source, room, time)
         exchange.finishBody()
         return exchange
