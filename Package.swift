@@ -26,7 +26,7 @@ let package = Package(
         .target(name: "EyeServer", dependencies: ["EyeWire", "EyeSystem", "EyeStore"], swiftSettings: strict),
         .target(
             name: "EyeQueryHTTP", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeClient"],
-            swiftSettings: strict),
+            resources: [.embedInCode("openapi.json")], swiftSettings: strict),
         .executableTarget(
             name: "eye",
             dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeServer", "EyeQueryHTTP", "EyeClient"],

@@ -135,7 +135,7 @@ final class EyeResponder: Responder {
         if crossOrigin.standing(of: call.head) == .stranger {
             return refuse(Problem(403, "forbidden", "Pages of this origin may not write here."))
         }
-        return BeaconPosting(call, desk: writes) { [unowned self] in authenticate($0, for: .ingest) }
+        return BeaconPosting(call, desk: writes) { [unowned self] in self.authenticate($0, for: .ingest) }
     }
 
     /// The endpoint for a call that passed everything above.
@@ -147,6 +147,7 @@ final class EyeResponder: Responder {
         switch call.route {
         // Supervisors and people may add whatever they like to these.
         case .index: return ImmediateExchange(StatusEndpoints.index())
+        case .openAPI: return ImmediateExchange(StatusEndpoints.openAPI())
         case .healthy: return ImmediateExchange(StatusEndpoints.healthy())
         case .ready: return ReadyExchange(call, channel: channel) { [unowned self] in self.ready($0) }
         case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }

@@ -23,6 +23,7 @@ public enum Route: String, CaseIterable, Sendable {
     case healthy = "/-/healthy"
     case ready = "/-/ready"
     case metrics = "/metrics"
+    case openAPI = "/openapi.json"
 
     /// What a method needs.
     public enum Access: Equatable, Sendable {
@@ -33,7 +34,7 @@ public enum Route: String, CaseIterable, Sendable {
     /// The methods of this resource besides OPTIONS, which every resource has. HEAD goes wherever GET goes.
     public var methods: [(method: Method, access: Access)] {
         switch self {
-        case .index, .healthy, .ready, .metrics: [(.get, .everybody), (.head, .everybody)]
+        case .index, .healthy, .ready, .metrics, .openAPI: [(.get, .everybody), (.head, .everybody)]
         case .login: [(.post, .everybody)]
         case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
         case .eventDetail, .sessionDetail:
@@ -66,6 +67,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .healthy: "healthy"
         case .ready: "ready"
         case .metrics: "metrics"
+        case .openAPI: "openapi"
         }
     }
 
@@ -117,6 +119,7 @@ public enum Route: String, CaseIterable, Sendable {
             case "events": return Found(.events)
             case "errors": return Found(.errors)
             case "metrics": return Found(.metrics)
+            case "openapi.json": return Found(.openAPI)
             default: return nil
             }
         case 2:

@@ -1,4 +1,4 @@
-// GET /, /-/healthy, /-/ready, /metrics: for people who look around, for supervisors and for Prometheus. On the loop's
+// GET /, /-/healthy, /-/ready, /metrics, /openapi.json: for people who look around, for supervisors and for Prometheus. On the loop's
 // thread.
 
 /// Answers that need no exchange of their own.
@@ -32,6 +32,7 @@ enum StatusEndpoints {
             ("GET /-/healthy", "is this process alive"),
             ("GET /-/ready", "can it read and write, and if not, why"),
             ("GET /metrics", "numbers in the Prometheus text format"),
+            ("GET /openapi.json", "all of this for machines (OpenAPI 3.1)"),
         ]
         for (index, (call, text)) in lines.enumerated() {
             body.append(text: "    \"\(call)\": \"\(text)\"\(index == lines.count - 1 ? "" : ",")\n")
@@ -44,6 +45,11 @@ enum StatusEndpoints {
 
                 """)
         return Response(status: 200, fields: AnswerFields.json, body: .bytes(body))
+    }
+
+    /// The document of the interface, openapi.json beside this file.
+    static func openAPI() -> Response {
+        Response(status: 200, fields: AnswerFields.json, body: .bytes(PackageResources.openapi_json))
     }
 
     static func healthy() -> Response {
