@@ -42,7 +42,8 @@ let package = Package(
             name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),
         .testTarget(name: "EyeServerTests", dependencies: ["EyeServer", "EyeTestVectors"], swiftSettings: relaxed),
-        .testTarget(name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP"], swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(
             name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeTestVectors"],
             swiftSettings: relaxed),

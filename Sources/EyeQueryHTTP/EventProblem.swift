@@ -4,7 +4,8 @@ import EyeWire
 
 extension Problem {
     static let unsupportedType = Problem(
-        415, "unsupported-media-type", "Send application/json, or application/x-ndjson for one event a line.")
+        415, "unsupported-media-type",
+        "Send application/json, or application/x-ndjson for one event a line; without a Content-Encoding.")
 
     /// A body that is no JSON at all.
     static func unreadable(_ fault: Fault, in text: [UInt8]) -> Problem {

@@ -16,7 +16,9 @@ enum MediaType: Equatable {
     /// Reads the Content-Type of a head. Parameters such as `charset` are ignored: JSON is UTF-8 (RFC 8259 section 8.1).
     init(_ head: RequestHead) {
         let values = head.values("content-type")
-        guard values.count < 2 else {
+        // RFC 9110 section 8.4: a coding that is not undone here is 415 as well.
+        let codings = head.values("content-encoding").filter { !head.bytes.matches($0, "identity") }
+        guard values.count < 2, codings.isEmpty else {
             self = .other
             return
         }

@@ -224,6 +224,14 @@ private func event(
         }
     }
 
+    @Test(arguments: [("gzip", 415), ("identity", 201), ("gzip, identity", 415)])
+    func contentEncodings(coding: String, status: Int) throws {
+        let service = try ServiceFixture()
+        let answer = try service.call(
+            "POST", "/events/", token: service.writer, headers: ["Content-Encoding: \(coding)"], event())
+        #expect(answer.status == status)
+    }
+
     @Test func noContentType() throws {
         let service = try ServiceFixture()
         #expect(try service.call("POST", "/events/", token: service.writer, type: nil, event()).status == 201)

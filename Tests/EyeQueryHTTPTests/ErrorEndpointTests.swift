@@ -112,7 +112,11 @@ import Testing
         // Its timestamp was in the past when it came, so it was for another reason.
         ("future-time", .http, "\(head)\"2024-01-01T00:00:01Z\"}", nil, nil), ("bad-token", .tcp, "", nil, nil),
         ("too-long", .http, long, nil, nil), ("bad-json", .http, String(long.prefix(4096)), nil, nil),
-        ("unknown-field", .http, String(long.prefix(4096)), nil, "\"x\":\"" + String(repeating: "y", count: 35)),
+        // What was cut off is behind the fault.
+        (
+            "unknown-field", .http, String("{\"q\":1,\(long.dropFirst())".prefix(4096)), nil,
+            "\"q\":1,\(head.dropFirst().prefix(34))"
+        ),
     ]
 
     @Test(arguments: places.indices) func theFaultHasAPlace(index: Int) throws {

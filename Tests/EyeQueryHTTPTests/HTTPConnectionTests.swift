@@ -110,7 +110,7 @@ final class Line {
             default: return 400  // `waiting`: the client ends here, inside a request
             }
         }
-        var first: [UInt8]?
+        var first: String?
         for cuts in Vector.cuts(vector.bytes.count) {
             let line = Line()
             for piece in Vector.pieces(vector.bytes, cuts) where !line.connection.isClosing { line.send(piece) }
@@ -120,10 +120,11 @@ final class Line {
                 #expect(line.connection.isClosing)
                 return
             }
-            // The same bytes, however they were cut.
-            if first == nil { first = line.received }
-            if first != line.received {
-                #expect(String(decoding: first!, as: UTF8.self) == line.text)
+            // The same bytes, however they were cut; but a body that came with its head needs no 100 (RFC 9110 section 10.1.1).
+            let answers = line.text.replacing("HTTP/1.1 100 Continue\r\n\r\n", with: "")
+            if first == nil { first = answers }
+            if first != answers {
+                #expect(first == answers)
                 return
             }
         }
@@ -279,6 +280,14 @@ final class Line {
         line.send("hi")
         #expect(line.text.hasSuffix("\r\n\r\nhi"))
         #expect(line.connection.isIdle)
+    }
+
+    @Test func aBodyThatIsThereIsNotAskedFor() {
+        let line = Line()
+        line.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nh")
+        #expect(line.text.isEmpty)
+        line.send("i")
+        #expect(line.text.hasPrefix("HTTP/1.1 200 ") && line.text.hasSuffix("\r\n\r\nhi"))
     }
 
     @Test func refusesInsteadOfContinuing() {

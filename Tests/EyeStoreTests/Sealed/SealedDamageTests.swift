@@ -5,7 +5,7 @@ import Testing
 @testable import EyeStore
 
 /// A file in memory that reads may be answered from wrongly: one byte changed, or the end missing.
-private final class DamagedFile: DiskFile, @unchecked Sendable {
+final class DamagedFile: DiskFile, @unchecked Sendable {
     var bytes: [UInt8]
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
