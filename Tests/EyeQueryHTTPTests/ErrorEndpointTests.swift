@@ -112,11 +112,8 @@ import Testing
         // Its timestamp was in the past when it came, so it was for another reason.
         ("future-time", .http, "\(head)\"2024-01-01T00:00:01Z\"}", nil, nil), ("bad-token", .tcp, "", nil, nil),
         ("too-long", .http, long, nil, nil), ("bad-json", .http, String(long.prefix(4096)), nil, nil),
-        // What was cut off is behind the fault.
-        (
-            "unknown-field", .http, String("{\"q\":1,\(long.dropFirst())".prefix(4096)), nil,
-            "\"q\":1,\(head.dropFirst().prefix(34))"
-        ),
+        // A line that was cut is no JSON any more, so nothing is known of its members.
+        ("unknown-field", .http, String("{\"q\":1,\(long.dropFirst())".prefix(4096)), nil, nil),
     ]
 
     @Test(arguments: places.indices) func theFaultHasAPlace(index: Int) throws {
