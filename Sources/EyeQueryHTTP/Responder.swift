@@ -43,8 +43,8 @@ public protocol Responder: AnyObject {
     func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange
     /// The answer to what never becomes a request.
     func refusal(_ refusal: RequestRefusal) -> Response
-    /// An answer's head was written: for counters and the access log.
-    func answered(_ head: RequestHead?, status: UInt16)
+    /// An answer's head was written, so long after the request's head was read: for counters and the access log.
+    func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64)
 }
 
 /// An exchange whose answer is known from the head alone.

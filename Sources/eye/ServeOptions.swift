@@ -13,6 +13,7 @@ struct ServeOptions: Sendable {
     var tcp: String?
     var udp: String?
     var http: String?
+    var status: String?
     var only: Side?
     /// Ingest loops; 0: one for each processor.
     var loops: Int
@@ -23,4 +24,6 @@ struct ServeOptions: Sendable {
     /// Ingest stops while fewer bytes than these are free on the data folder's file system.
     var minFreeBytes: Int64
     var logFormat: Log.Format
+    /// A log line for each HTTP request.
+    var hasAccessLog: Bool
 }
