@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # packaging/eye.service: what systemd thinks of its exposure, and whether the service runs under it. There is no systemd to run it
-# here: service-harness.c puts the service under the same system-call filter, user, limits and mounts, and listens as systemd would.
+# here: service-harness.c puts the service under the same system-call filter, user, limits and mounts, and listens as systemd would. What it
+# does not show: PrivateUsers, PrivateDevices, ProtectHostname, ProtectClock, control groups.
 . "$(dirname "$0")/common.sh"
 need systemd-analyze systemd
 need cc gcc

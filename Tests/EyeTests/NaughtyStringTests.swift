@@ -121,7 +121,7 @@ import Testing
             while line.last == 0x0D { line.removeLast() }
             return Array(line)
         }
-        return String(decoding: lines.joined(separator: [0x0A]), as: UTF8.self)
+        return String(decoding: Array(lines.joined(separator: [0x0A])), as: UTF8.self)
     }
 
     @Test func dataStaysData() throws {
