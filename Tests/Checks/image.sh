@@ -14,7 +14,7 @@ grep -q '^RUN swift build -c release --product eye && packaging/image-root' Dock
 [ "$(grep '^FROM' Dockerfile | tail -n 1)" = 'FROM scratch' ] || fail "the last stage is not empty at first"
 build_release
 packaging/image-root "$eye" "$scratch/image"
-(cd "$scratch/image" && find . -type f -printf '%9s %p\n' | sort -k2)
+(cd "$scratch/image" && find . -type f -printf '%9s %p\n' | sort -k2) | tee "$scratch/files"
 for library in $(ldd "$eye" | awk '{ print $1 }'); do
     case $library in
         linux-vdso.so.1 | libc.so.6 | libm.so.6 | libcrypt.so.1 | libstdc++.so.6 | libgcc_s.so.1 | /lib*/ld-linux-*) ;;
@@ -44,4 +44,4 @@ password=$(awk '/admin password/ { print $NF }' "$scratch/out")
 curl -sf "http://127.0.0.1:$(port_of http://)/api-token-auth/" -d '{"username":"admin","password":"'"$password"'"}' | grep -q token ||
     fail "no login: libcrypt"
 stop_eye
-echo "$(du -sh --apparent-size "$scratch/image" | cut -f1) in all; runs as $user in a chroot of $(find "$scratch/image" -type f | wc -l) files"
+awk -v user="$user" '{ bytes += $1 } END { printf "%d files, %.1f MB; runs as %s in a chroot of them\n", NR, bytes / 1e6, user }' "$scratch/files"
