@@ -37,7 +37,8 @@ let package = Package(
         .target(name: "EyeTestVectors", path: "Tests/EyeTestVectors", swiftSettings: relaxed),
         .testTarget(
             name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),
-        .testTarget(name: "EyeSystemTests", dependencies: ["EyeSystem"], swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeSystemTests", dependencies: ["EyeSystem", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(
             name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),

@@ -12,6 +12,7 @@ final class EyeResponder: Responder {
     private let channel: ControlChannel
     private let store: EventSource
     private let metrics: HTTPMetrics
+    private let accessLog: AccessLog
     private let time: any TimeSource
     private let budget = BodyBudget(HTTPLimits.bodiesBytesMax)
     private let strangersBudget = BodyBudget(HTTPLimits.strangerBodiesBytesMax)
@@ -23,7 +24,7 @@ final class EyeResponder: Responder {
 
     init(
         loop: HTTPLoop, accounts: AccountWatch, logins: LoginDesk, writes: WriteDesk, channel: ControlChannel,
-        store: EventSource, metrics: HTTPMetrics, origins: [String], time: any TimeSource
+        store: EventSource, metrics: HTTPMetrics, accessLog: AccessLog, origins: [String], time: any TimeSource
     ) {
         self.loop = loop
         self.accounts = accounts
@@ -32,6 +33,7 @@ final class EyeResponder: Responder {
         self.channel = channel
         self.store = store
         self.metrics = metrics
+        self.accessLog = accessLog
         self.time = time
         crossOrigin = CrossOrigin(origins)
         reads = ReadGuard(isUsable: accounts.isUsable)
@@ -94,7 +96,10 @@ final class EyeResponder: Responder {
         return response
     }
 
-    func answered(_ head: RequestHead?, status: UInt16) { metrics.count(status: status) }
+    func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64) {
+        metrics.count(status: status)
+        accessLog.note(head, from: peer, status: status, nanoseconds: nanoseconds)
+    }
 
     private func refuse(_ problem: Problem) -> any Exchange { ImmediateExchange(problem.response) }
 
@@ -213,19 +218,23 @@ final class EyeResponder: Responder {
     }
 
     private func ready(_ ingest: ReadyExchange.Ingest) -> Response {
-        var reasons: [String] = []
-        if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
-        accounts.refresh()
-        if accounts.book == nil { reasons.append("no-accounts: the account file cannot be read; nobody can log in") }
-        if let cause = store.cause() { reasons.append("no-store: \(cause)") }
-        return StatusEndpoints.ready(reasons: reasons, notes: ingest.notes + store.damageNotes())
+        StatusEndpoints.ready(ingest, accounts, store)
     }
 
     private func metricsText(_ isIngestUp: Bool) -> [UInt8] {
+        publishGauges()
         var out: [UInt8] = []
-        metrics.append(
-            to: &out, loop: loop, isIngestUp: isIngestUp, failedLogins: logins.failures,
-            waitingWrites: channel.waitingCount, damage: store.damageTotals)
+        metrics.append(to: &out, isIngestUp: isIngestUp)
         return out
+    }
+
+    /// For the status service, which reads them on another thread.
+    func publishGauges() {
+        let damage = store.damageTotals
+        metrics.publish(
+            HTTPMetrics.Gauges(
+                connections: UInt64(loop.connectionCount), accepted: loop.acceptedCount,
+                turnedAway: loop.turnedAwayCount, failedLogins: logins.failures,
+                waitingWrites: UInt64(channel.waitingCount), damagedRanges: damage.ranges, damagedBytes: damage.bytes))
     }
 }

@@ -433,7 +433,8 @@ public final class HTTPConnection {
         if case .close = framing { keepsAlive = false }
         let field: Response.ConnectionField = keepsAlive ? (minorVersion == 0 ? .keepAlive : .silent) : .close
         out.appendHead(response, framing: framing, date: date.bytes(wall), connection: field)
-        responder.answered(request, status: response.status)
+        responder.answered(
+            request, from: peer, status: response.status, nanoseconds: now > phaseStart ? now - phaseStart : 0)
         isChunked = if case .chunked = framing { true } else { false }
         switch response.body {
         case .none: finishAnswer(now: now)

@@ -73,6 +73,10 @@ public enum HTTPLimits {
     public static let acceptsATurnMax = 64
     /// How long accepting rests when the process has no descriptor left.
     public static let acceptRestMilliseconds: UInt64 = 250
+    /// Connections of the status service at a time.
+    public static let statusConnectionsMax = 64
+    /// The status service calls the query loop stuck when it did not turn for so long.
+    public static let stuckMilliseconds: UInt64 = 5_000
     /// How often deadlines are looked at while there are connections.
     public static let tickMilliseconds: UInt64 = 500
     /// How often the account file is looked at for changes.

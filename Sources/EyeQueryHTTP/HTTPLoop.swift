@@ -20,7 +20,7 @@ public protocol LoopSource: AnyObject {
 
 /// The loop. Made on one thread, then used by the thread that calls `run`; only `stop` may be called from any.
 public final class HTTPLoop: @unchecked Sendable {
-    // @unchecked: everything but `stopping` and `wake` belongs to the thread in `run`; the start of that thread orders
+    // @unchecked: everything but `stopping`, `turnCount` and `wake` belongs to the thread in `run`; the start of that thread orders
     // what `init` did before it.
     private static let listenerToken: UInt64 = 0
     private static let wakeToken: UInt64 = 1
@@ -38,6 +38,7 @@ public final class HTTPLoop: @unchecked Sendable {
     private let date = HTTPDate()
     private let wake: WakeSignal
     private let stopping = Atomic<Bool>(false)
+    private let turnCount = Atomic<UInt64>(0)
 
     private var sources: [any LoopSource] = []
     private var clients: [UInt64: HTTPClient] = [:]
@@ -49,6 +50,8 @@ public final class HTTPLoop: @unchecked Sendable {
 
     /// Called on the loop's thread after somebody signalled `waker`.
     public var onWake: (() -> Void)?
+    /// Called on the loop's thread at the end of each turn.
+    var onTurn: (() -> Void)?
     /// Connections now.
     public var connectionCount: Int { clients.count }
     /// Connections ever, and those that found no room.
@@ -73,6 +76,13 @@ public final class HTTPLoop: @unchecked Sendable {
     /// Wakes the loop, from any thread.
     public var waker: WakeSignal { wake }
 
+    /// How often the loop has turned; wakes it, so that it turns once more if it can. Any thread.
+    func takePulse() -> UInt64 {
+        let count = turnCount.load(ordering: .relaxed)
+        wake.signal()
+        return count
+    }
+
     /// Takes a source in; returns its token for the poller.
     public func add(_ source: any LoopSource) -> UInt64 {
         sources.append(source)
@@ -90,6 +100,7 @@ public final class HTTPLoop: @unchecked Sendable {
         var drainDeadline: UInt64?
         while true {
             let count = try poller.wait(timeoutMilliseconds: timeout(isDraining: drainDeadline != nil))
+            turnCount.add(1, ordering: .relaxed)
             let now = time.monotonicNanoseconds()
             for index in 0..<count {
                 let (token, readiness) = poller[index]
@@ -106,6 +117,7 @@ public final class HTTPLoop: @unchecked Sendable {
             takeTurns(now)
             if now - lastTick >= HTTPLimits.tickMilliseconds * 1_000_000 { tick(now) }
             for source in sources { source.endTurn() }
+            onTurn?()
 
             if let drainDeadline {
                 if clients.isEmpty { return }

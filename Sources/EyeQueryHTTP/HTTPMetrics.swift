@@ -1,23 +1,47 @@
 // The HTTP service's own numbers in the Prometheus text format (version 0.0.4). Closed label sets: routes, methods, status
-// codes; nothing that a client can make up. On the loop's thread.
+// codes; nothing that a client can make up. Counted on the loop's thread; read by that of the status service too, which must not
+// wait for queries.
 
-/// Counters of the service.
-final class HTTPMetrics {
-    private var requests: [Route: UInt64] = [:]
-    private var unknownPaths: UInt64 = 0
-    private var statuses: [UInt16: UInt64] = [:]
+import Synchronization
 
-    func count(_ route: Route?) {
-        if let route { requests[route, default: 0] += 1 } else { unknownPaths += 1 }
+/// Counters and gauges of the service.
+final class HTTPMetrics: Sendable {
+    /// What the loop knows, as of the end of its last turn.
+    struct Gauges: Sendable {
+        var connections: UInt64 = 0
+        var accepted: UInt64 = 0
+        var turnedAway: UInt64 = 0
+        var failedLogins: UInt64 = 0
+        var waitingWrites: UInt64 = 0
+        var damagedRanges: UInt64 = 0
+        var damagedBytes: UInt64 = 0
     }
 
-    func count(status: UInt16) { statuses[status, default: 0] += 1 }
+    private struct Numbers {
+        var requests: [Route: UInt64] = [:]
+        var unknownPaths: UInt64 = 0
+        var statuses: [UInt16: UInt64] = [:]
+        var gauges = Gauges()
+    }
+
+    private let numbers = Mutex(Numbers())
+
+    func count(_ route: Route?) {
+        numbers.withLock { numbers in
+            if let route { numbers.requests[route, default: 0] += 1 } else { numbers.unknownPaths += 1 }
+        }
+    }
+
+    func count(status: UInt16) { numbers.withLock { $0.statuses[status, default: 0] += 1 } }
+
+    /// The loop's gauges as they are now.
+    func publish(_ gauges: Gauges) { numbers.withLock { $0.gauges = gauges } }
 
     /// Appends every metric.
-    func append(
-        to out: inout [UInt8], loop: HTTPLoop, isIngestUp: Bool, failedLogins: UInt64, waitingWrites: Int,
-        damage: (ranges: UInt64, bytes: UInt64)
-    ) {
+    func append(to out: inout [UInt8], isIngestUp: Bool) {
+        let (requests, unknownPaths, statuses, gauges) = numbers.withLock {
+            ($0.requests, $0.unknownPaths, $0.statuses, $0.gauges)
+        }
         HTTPMetrics.head("eye_http_requests_total", "counter", "Requests by route.", &out)
         for route in Route.allCases {
             out.append(text: "eye_http_requests_total{route=\"\(route.label)\"} \(requests[route] ?? 0)\n")
@@ -31,17 +55,21 @@ final class HTTPMetrics {
             HTTPMetrics.head(name, type, help, &out)
             out.append(text: "\(name) \(value)\n")
         }
-        one("eye_http_connections", "gauge", "Connections now.", UInt64(loop.connectionCount))
-        one("eye_http_connections_total", "counter", "Connections accepted.", loop.acceptedCount)
+        one("eye_http_connections", "gauge", "Connections now.", gauges.connections)
+        one("eye_http_connections_total", "counter", "Connections accepted.", gauges.accepted)
         one(
             "eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.",
-            loop.turnedAwayCount)
-        one("eye_http_login_failures_total", "counter", "Logins with a wrong user name or password.", failedLogins)
+            gauges.turnedAway)
+        one(
+            "eye_http_login_failures_total", "counter", "Logins with a wrong user name or password.",
+            gauges.failedLogins)
         one(
             "eye_http_writes_waiting", "gauge", "Lines sent to the ingest side and not answered yet.",
-            UInt64(waitingWrites))
-        one("eye_query_damaged_ranges", "gauge", "Damaged places of the store that queries have met.", damage.ranges)
-        one("eye_query_damaged_bytes", "gauge", "Bytes in damaged places that queries have met.", damage.bytes)
+            gauges.waitingWrites)
+        one(
+            "eye_query_damaged_ranges", "gauge", "Damaged places of the store that queries have met.",
+            gauges.damagedRanges)
+        one("eye_query_damaged_bytes", "gauge", "Bytes in damaged places that queries have met.", gauges.damagedBytes)
         one("eye_ingest_up", "gauge", "1 when the ingest side answers, 0 when it does not.", isIngestUp ? 1 : 0)
     }
 

@@ -11,11 +11,15 @@ public struct HTTPOptions: Sendable {
     public var folder: String
     /// Where to listen; port 0: any free one.
     public var address: SocketAddress
+    /// Where health, readiness and metrics are answered on a loop of their own; nil: only with everything else.
+    public var status: SocketAddress?
     public var connectionsMax = HTTPLimits.connectionsMax
     /// An event's timestamp may be this much later than now.
     public var futureMicroseconds: Int64 = 5_000_000
     /// Origins whose web pages may use the service, such as `https://app.example.com`; see `isOrigin`.
     public var origins: [String] = []
+    /// A log line for each request.
+    public var hasAccessLog = false
     /// Bytes of store index blocks kept in memory.
     public var reader = ReaderLimits()
 
@@ -37,12 +41,14 @@ public final class HTTPService: Sendable {
         var loop: HTTPLoop
         var thread: Thread
         var hasher: PasswordHasher
+        var status: (loop: HTTPLoop, thread: Thread)?
     }
 
     private let options: HTTPOptions
     private let disk: any Disk
     private let time: any TimeSource
     private let log: Log
+    private let accessLog: AccessLog
     private let running = Mutex<Running?>(nil)
 
     public init(_ options: HTTPOptions, disk: any Disk, time: any TimeSource, log: Log) {
@@ -50,23 +56,52 @@ public final class HTTPService: Sendable {
         self.disk = disk
         self.time = time
         self.log = log
+        accessLog = AccessLog(log, isOn: options.hasAccessLog)
     }
 
     /// Where it listens, once started.
     public var address: SocketAddress? { running.withLock { $0?.loop.address } }
 
+    /// Where the status service listens, if there is one and it is started.
+    public var statusAddress: SocketAddress? { running.withLock { $0?.status?.loop.address } }
+
+    /// Whether requests are logged from now on. Any thread.
+    public func setAccessLog(_ isOn: Bool) { accessLog.set(isOn) }
+
+    /// How often each loop has turned; wakes them, so that they turn once more. Any thread.
+    public func turns() -> [UInt64] {
+        running.withLock { running in
+            guard let running else { return [] }
+            return [running.loop.takePulse()] + (running.status.map { [$0.loop.takePulse()] } ?? [])
+        }
+    }
+
     /// Binds and starts to serve. Throws when the address is taken (EADDRINUSE, EACCES, …) or the system has no room.
     public func start() throws(SystemError) {
         let loop = try HTTPLoop(
             address: options.address, connectionsMax: options.connectionsMax, time: time, log: log)
+        let metrics = HTTPMetrics()
+        // Bound before anything is served, like everything else.
+        var statusLoop: HTTPLoop?
+        if let address = options.status {
+            statusLoop = try HTTPLoop(
+                address: address, connectionsMax: HTTPLimits.statusConnectionsMax, time: time, log: log)
+        }
         let file = AccountFile(disk, folder: options.folder, time: time)
         let hasher = try PasswordHasher(accounts: file, done: loop.waker)
         try hasher.start()
-        let (options, disk, time, log) = (options, disk, time, log)
+        let (options, disk, time, log, accessLog) = (options, disk, time, log, accessLog)
         let thread = try Thread.start(name: "eye-http") {
-            HTTPService.run(loop, file, hasher, options, disk, time, log)
+            HTTPService.run(loop, file, hasher, options, disk, time, log, accessLog, metrics)
         }
-        running.withLock { $0 = Running(loop: loop, thread: thread, hasher: hasher) }
+        var made = Running(loop: loop, thread: thread, hasher: hasher)
+        if let statusLoop {
+            let thread = try Thread.start(name: "eye-status") {
+                StatusService.run(statusLoop, beside: loop, metrics, options, disk, time, log)
+            }
+            made.status = (statusLoop, thread)
+        }
+        running.withLock { [made] in $0 = made }
     }
 
     /// Stops accepting, finishes what is being answered (at most `HTTPLimits.drainMilliseconds`), and returns.
@@ -74,13 +109,16 @@ public final class HTTPService: Sendable {
         guard let running = running.withLock({ $0.take() }) else { return }
         running.loop.stop()
         running.thread.join()
+        running.status?.loop.stop()
+        running.status?.thread.join()
         running.hasher.stop()
     }
 
     /// The loop's thread: everything below belongs to it alone.
     private static func run(
         _ loop: HTTPLoop, _ file: AccountFile, _ hasher: PasswordHasher, _ options: HTTPOptions, _ disk: any Disk,
-        _ time: any TimeSource, _ log: Log
+        _ time: any TimeSource, _ log: Log, _ accessLog: AccessLog,
+        _ metrics: HTTPMetrics
     ) {
         let path = "\(options.folder)/\(HTTPOptions.controlSocketName)"
         let channel = ControlChannel(path: path, loop: loop, time: time)
@@ -95,8 +133,9 @@ public final class HTTPService: Sendable {
             futureMicroseconds: options.futureMicroseconds)
         let responder = EyeResponder(
             loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, store: store,
-            metrics: HTTPMetrics(), origins: options.origins, time: time)
+            metrics: metrics, accessLog: accessLog, origins: options.origins, time: time)
         loop.onWake = { logins.settle() }
+        if options.status != nil { loop.onTurn = { responder.publishGauges() } }
         do throws(SystemError) {
             try loop.run(responder)
         } catch {
@@ -105,5 +144,6 @@ public final class HTTPService: Sendable {
         channel.close()
         erasures.close()
         loop.onWake = nil
+        loop.onTurn = nil
     }
 }

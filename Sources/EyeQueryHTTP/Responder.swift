@@ -47,8 +47,8 @@ public protocol Responder: AnyObject {
     func refusal(_ refusal: RequestRefusal) -> Response
     /// An answer as it goes out, with the fields that answers to this request have in common; nil: it never became a request.
     func completed(_ response: Response, for head: RequestHead?) -> Response
-    /// An answer's head was written: for counters and the access log.
-    func answered(_ head: RequestHead?, status: UInt16)
+    /// An answer's head was written, so long after the request's head was read: for counters and the access log.
+    func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64)
 }
 
 extension Responder {

@@ -56,6 +56,18 @@ enum StatusEndpoints {
         Response(status: 200, fields: AnswerFields.json, body: .bytes(Array("{\"status\":\"ok\"}\n".utf8)))
     }
 
+    /// Whether events can be written, people log in and the store be read. `more`: reasons of the caller's own.
+    static func ready(
+        _ ingest: ReadyExchange.Ingest, _ accounts: AccountWatch, _ store: EventSource, more: [String] = []
+    ) -> Response {
+        var reasons = more
+        if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
+        accounts.refresh()
+        if accounts.book == nil { reasons.append("no-accounts: the account file cannot be read; nobody can log in") }
+        if let cause = store.cause() { reasons.append("no-store: \(cause)") }
+        return ready(reasons: reasons, notes: ingest.notes + store.damageNotes())
+    }
+
     /// `reasons`: why not; `notes`: what an operator should look at although requests are answered.
     static func ready(reasons: [String], notes: [String]) -> Response {
         var body = Array("{\"status\":\"\(reasons.isEmpty ? "ready" : "not ready")\"".utf8)

@@ -46,6 +46,8 @@ final class IngestLoop: @unchecked Sendable {
     let context: LoopContext
     let wake: WakeSignal
     let published = PublishedCounts()
+    /// How often it has turned: at least once in `sweepMilliseconds`, if nothing holds it. Any thread may read it.
+    let turnCount = Atomic<UInt64>(0)
     private let inbox = Mutex<[LoopMessage]>([])
     let poller: Poller
 
@@ -143,6 +145,7 @@ final class IngestLoop: @unchecked Sendable {
         readClocks()
         while !isFinished {
             let ready = wait()
+            turnCount.add(1, ordering: .relaxed)
             readClocks()
             lookAtAccounts()
             takeMessages()

@@ -222,6 +222,9 @@ public final class IngestService {
         try writer.close()
     }
 
+    /// How often each loop has turned. Any thread; a loop turns at least once a second.
+    public func turns() -> [UInt64] { loops.map { $0.turnCount.load(ordering: .relaxed) } }
+
     /// Everything counted since the start, over all loops.
     var counts: Counts {
         var total = Counts()

@@ -9,15 +9,18 @@ public final class Log: Sendable {
     public enum Format: String, Sendable, CaseIterable { case text, json }
     public enum Level: String, Sendable { case info, warning, error }
 
-    private let format: Format
+    private let isJSON: Atomic<Bool>
     private let descriptor: Int32
     private let time: any TimeSource
 
     public init(format: Format, time: any TimeSource, descriptor: Int32 = STDERR_FILENO) {
-        self.format = format
+        isJSON = Atomic(format == .json)
         self.time = time
         self.descriptor = descriptor
     }
+
+    /// Lines from now on look like this. Any thread.
+    public func use(_ format: Format) { isJSON.store(format == .json, ordering: .relaxed) }
 
     public func info(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.info, message, fields) }
     public func warning(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
@@ -30,8 +33,8 @@ public final class Log: Sendable {
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
         var line: [UInt8] = []
         let stamp = Log.stamp(time.nowMicroseconds())
-        switch format {
-        case .text:
+        switch isJSON.load(ordering: .relaxed) {
+        case false:
             line += Array("\(stamp) \(level.rawValue) ".utf8)
             Log.appendVisible(message, to: &line)
             for (key, value) in fields {
@@ -44,7 +47,7 @@ public final class Log: Sendable {
                     Log.appendQuoted(value, to: &line)
                 }
             }
-        case .json:
+        case true:
             line += Array("{\"time\":\"\(stamp)\",\"level\":\"\(level.rawValue)\",\"message\":".utf8)
             Log.appendQuoted(message, to: &line)
             for (key, value) in fields {

@@ -9,6 +9,8 @@ public enum OpenFiles {
         var limit = rlimit()
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         _ = try retrying("getrlimit") { unsafe getrlimit(resource, &limit) }
+        // A service manager may have set both, and taken the right to set them.
+        if limit.rlim_cur == limit.rlim_max { return Int(clamping: limit.rlim_cur) }
         limit.rlim_cur = limit.rlim_max
         _ = try retrying("setrlimit") { unsafe setrlimit(resource, &limit) }
         return Int(clamping: limit.rlim_cur)

@@ -238,6 +238,22 @@ public enum Socket {
         return try result.get()
     }
 
+    /// A datagram socket of the address's family, bound to nothing.
+    static func unconnectedDatagram(_ address: SocketAddress) throws(SystemError) -> Descriptor {
+        try make(address.family, SOCK_DGRAM)
+    }
+
+    /// sendto(2) of one datagram; false when it did not go.
+    static func sendDatagram(_ socket: Int32, _ bytes: [UInt8], to address: SocketAddress) -> Bool {
+        unsafe bytes.withUnsafeBytes { buffer in
+            unsafe address.withSockaddr { place, size in
+                // In bounds: the array's own bytes, for the call.
+                unsafe sendto(socket, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL), place, size)
+                    == buffer.count
+            }
+        }
+    }
+
     /// Ends our side: the peer reads end of stream after what was sent.
     public static func shutdownWrites(_ socket: Int32) throws(SystemError) {
         _ = try retrying("shutdown") { shutdown(socket, Int32(SHUT_WR)) }

@@ -79,6 +79,20 @@ public struct SocketAddress: @unchecked Sendable {
         return address
     }
 
+    /// A name in Linux' abstract namespace: a NUL and the name, no file (unix(7)).
+    public static func abstract(_ name: String) throws(AddressError) -> SocketAddress {
+        let utf8 = Array(name.utf8)
+        guard !utf8.isEmpty && utf8.count <= pathBytesMax else {
+            throw AddressError(description: "'@\(name)': an abstract name has 1 to \(pathBytesMax) bytes")
+        }
+        var address = SocketAddress(bytes: UInt32(2 + 1 + utf8.count))
+        unsafe withUnsafeMutableBytes(of: &address.storage) { raw in
+            unsafe raw.storeBytes(of: sa_family_t(AF_UNIX), as: sa_family_t.self)
+            for (index, byte) in utf8.enumerated() { unsafe raw[3 + index] = byte }
+        }
+        return address
+    }
+
     /// Calls `body` with the address as bind(2) and connect(2) want it.
     func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
         unsafe withUnsafePointer(to: storage) { pointer in

@@ -31,20 +31,50 @@ struct Command: Sendable {
     var name: String { (["eye"] + path).joined(separator: " ") }
 }
 
+/// Who said a value; the first of these who did.
+enum ValueOrigin: Equatable, CustomStringConvertible {
+    case flag
+    case variable(String)
+    case file(path: String, line: Int)
+    case fallback
+
+    var description: String {
+        switch self {
+        case .flag: "command line"
+        case .variable(let name): "variable \(name)"
+        case .file(let path, let line): "\(path):\(line)"
+        case .fallback: "default"
+        }
+    }
+}
+
 /// A subcommand as it was called: every value is checked against its option's kind.
 struct Invocation {
     let command: Command
     var operands: [String] = []
     /// Values by option name, in the order given; a flag has one empty value.
     var values: [String: [String]] = [:]
-    /// Options that were given as such, not by a variable or a default.
-    var given: Set<String> = []
+    /// Where each value comes from, and that of a flag that a variable or the file says no to.
+    var origins: [String: ValueOrigin] = [:]
 
-    /// Whether the flag was given, or its variable is set.
+    /// Options that were given as such, not by a variable, the configuration file or a default.
+    var given: Set<String> { Set(origins.filter { $0.value == .flag }.keys) }
+
+    /// Whether the flag was given, or its variable or the configuration file says yes.
     func isSet(_ name: String) -> Bool { values[name] != nil }
 
     /// The value of an option, nil if there is none anywhere.
     func text(_ name: String) -> String? { values[name]?.last }
+
+    /// Takes checked values over. A flag that is off has none.
+    mutating func set(_ option: Option, _ values: [String], from origin: ValueOrigin) {
+        origins[option.name] = origin
+        if option.isFlag {
+            self.values[option.name] = values == [Option.on] ? [""] : nil
+        } else {
+            self.values[option.name] = values
+        }
+    }
 
     /// Every value of a repeatable option.
     func all(_ name: String) -> [String] { values[name] ?? [] }

@@ -1,5 +1,5 @@
-// From words to a checked invocation. Pure: arguments and environment in, a decision out. Precedence: options over
-// EYE_* variables over the defaults of the table.
+// From words to a checked invocation. Arguments, environment and the configuration file in, a decision out. Precedence:
+// options over EYE_* variables over the file over the defaults of the table. Called again when the service reloads.
 
 /// What the command line asks for.
 enum Request {
@@ -8,14 +8,22 @@ enum Request {
     case version
 }
 
-/// A wrong command line: one line that says what is wrong, and where help is.
+/// A wrong command line: one line that says what is wrong, and where help is. A configuration file may have several
+/// faults; each has its line.
 struct UsageError: Error {
-    let message: String
+    let messages: [String]
     /// `eye token add`: whose --help to read.
     let command: String
 
-    /// The whole line for stderr.
-    var line: String { "\(command): \(message) (see '\(command) --help')" }
+    init(message: String, command: String) { self.init(messages: [message], command: command) }
+
+    init(messages: [String], command: String) {
+        self.messages = messages
+        self.command = command
+    }
+
+    /// What stderr is to show, a line each.
+    var lines: [String] { messages.map { "\(command): \($0) (see '\(command) --help')" } }
 }
 
 /// Parses command lines by a table of commands.
@@ -89,6 +97,7 @@ struct CommandLineParser {
                 throw UsageError(message: "--\(option.name) takes no value", command: command.name)
             }
             invocation.values[option.name] = [""]
+            invocation.origins[option.name] = .flag
             return
         }
         guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
@@ -99,6 +108,7 @@ struct CommandLineParser {
         }
         let before = option.isRepeatable ? invocation.values[option.name] ?? [] : []
         invocation.values[option.name] = before + [value]
+        invocation.origins[option.name] = .flag
     }
 
     private func checkOperands(_ invocation: Invocation) throws(UsageError) {
@@ -113,18 +123,27 @@ struct CommandLineParser {
         }
     }
 
-    /// Adds variables and defaults for what was not given. An empty variable counts as not set.
+    /// Adds variables, the configuration file and defaults for what was not given. An empty variable counts as not set.
     private func fill(_ invocation: inout Invocation) throws(UsageError) {
-        invocation.given = Set(invocation.values.keys)
-        for option in invocation.command.options where invocation.values[option.name] == nil {
-            if let variable = option.environment, let value = environment[variable], !value.isEmpty {
-                if let problem = option.problem(with: value) {
-                    throw UsageError(message: "\(variable): \(problem)", command: invocation.command.name)
-                }
-                invocation.values[option.name] = [value]
-            } else if let fallback = option.fallback {
-                invocation.values[option.name] = [fallback]
+        let command = invocation.command
+        for option in command.options where invocation.origins[option.name] == nil {
+            guard let variable = option.environment, let value = environment[variable], !value.isEmpty else { continue }
+            if let problem = option.problem(with: value) {
+                throw UsageError(message: "\(variable): \(problem)", command: command.name)
             }
+            invocation.set(option, [value], from: .variable(variable))
+        }
+        // The file's own name comes from the command line or a variable, and nowhere else.
+        if let path = invocation.text(ConfigFile.option.name),
+            command.options.contains(where: { $0.name == ConfigFile.option.name })
+        {
+            let file = try ConfigFile(reading: path, for: command)
+            for (option, setting) in file.settings where invocation.origins[option.name] == nil {
+                invocation.set(option, setting.values, from: .file(path: path, line: setting.line))
+            }
+        }
+        for option in command.options where invocation.origins[option.name] == nil {
+            if let fallback = option.fallback { invocation.set(option, [fallback], from: .fallback) }
         }
     }
 

@@ -5,16 +5,16 @@ import EyeSystem
 /// The table of subcommands.
 enum CommandTable {
     static let all: [Command] =
-        [ServeCommand.command] + UserCommand.all + TokenCommand.all + [
+        [ServeCommand.command, InitCommand.command, CheckConfigCommand.command] + UserCommand.all + TokenCommand.all + [
             SendCommand.command, TailCommand.command, EraseCommand.command, QueryCommand.command, ExportCommand.command,
             ImportCommand.command,
         ] + StatsCommand.all + [
             VerifyCommand.command, BackupCommand.command, BenchCommand.command, BenchQueryCommand.command,
         ]
 
-    /// Every variable that any option looks at.
+    /// Every variable that is looked at.
     static var variables: Set<String> {
-        Set(all.flatMap { $0.options.compactMap(\.environment) } + [CrashPoint.variable])
+        Set(all.flatMap { $0.options.compactMap(\.environment) } + [CrashPoint.variable] + ServiceManager.variables)
     }
 
     /// Known to every subcommand that looks into the data folder.

@@ -21,7 +21,7 @@ struct Eye {
             }
             return ExitCode.success
         } catch let error as UsageError {
-            Output.error(error.line)
+            for line in error.lines { Output.error(line) }
             return ExitCode.usage
         } catch let failure as Failure {
             Output.error("eye: \(failure.message)")

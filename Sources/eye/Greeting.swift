@@ -12,16 +12,18 @@ struct Greeting {
     private let tcp: SocketAddress?
     private let udp: SocketAddress?
     private let http: SocketAddress?
+    private let statusPlace: SocketAddress?
     private let first: FirstCredentials?
 
     init(
         _ options: ServeOptions, tcp: SocketAddress?, udp: SocketAddress?, http: SocketAddress?,
-        first: FirstCredentials?
+        status: SocketAddress?, first: FirstCredentials?
     ) {
         self.options = options
         self.tcp = tcp
         self.udp = udp
         self.http = http
+        statusPlace = status
         self.first = first
     }
 
@@ -37,9 +39,16 @@ struct Greeting {
         if options.only != .http { doors.append("Unix \(options.data)/\(IngestService.ingestSocketName)") }
         if !doors.isEmpty { lines.append("  events   " + doors.joined(separator: "  ")) }
         if let http { lines.append("  queries  http://\(http)/") }
+        if let statusPlace { lines.append("  status   http://\(statusPlace)/-/ready") }
         if let first { lines += [""] + Greeting.credentials(first) }
         lines += [""] + examples
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// One line for a service manager.
+    var status: String {
+        let places = [tcp.map { "TCP \($0)" }, udp.map { "UDP \($0)" }, http.map { "HTTP \($0)" }].compactMap { $0 }
+        return (["serving"] + places).joined(separator: " ")
     }
 
     /// The credentials that a first start made.

@@ -46,6 +46,7 @@ enum HelpText {
         if option.isRepeatable { notes.append("May be repeated.") }
         if let fallback = option.fallback { notes.append("Default: \(fallback).") }
         if let environment = option.environment { notes.append("Variable: \(environment).") }
+        if option.isReloadable { notes.append("SIGHUP reloads it.") }
         let all = ([option.help] + notes).joined(separator: " ")
         return "  \(option.usage)\n" + wrap(all, indent: 6)
     }

@@ -5,7 +5,7 @@ import EyeSystem
 
 /// What an option's value may be.
 enum OptionKind: Sendable {
-    /// No value: the option is there or not.
+    /// No value: the option is there or not; `yes` or `no` in a variable and in the configuration file.
     case flag
     /// Any text but an empty one.
     case text
@@ -38,6 +38,10 @@ struct Option: Sendable {
     var fallback: String?
     /// May be given several times; all values count.
     var isRepeatable = false
+    /// Has no place in a configuration file: it says which one, or what to do with it.
+    var isCommandLineOnly = false
+    /// A running service takes a new value over when it gets SIGHUP.
+    var isReloadable = false
     /// One sentence.
     let help: String
 
@@ -47,11 +51,16 @@ struct Option: Sendable {
         return short.map { "-\($0), \(long)" } ?? long
     }
 
+    /// How a flag is written where there is no command line.
+    static let on = "yes"
+    static let off = "no"
+
     /// What is wrong with a value, in words that follow "--name: "; nil when it is fine.
     func problem(with text: String) -> String? {
         if text.isEmpty && !isFlag { return "the value is empty" }
         switch kind {
-        case .flag, .text: return nil
+        case .text: return nil
+        case .flag: return text == Option.on || text == Option.off ? nil : "'\(text)' is neither yes nor no"
         case .number(let range):
             guard let value = Int64(text) else { return "'\(text)' is not a whole number" }
             return range.contains(value) ? nil : "\(value) is not from \(range.lowerBound) to \(range.upperBound)"

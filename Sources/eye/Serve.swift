@@ -8,30 +8,42 @@ import EyeSystem
 import EyeWire
 import Glibc
 
-/// Runs the service by `options` until it is told to stop; returns the exit code.
-func runServe(_ options: ServeOptions) -> Int32 {
+/// Runs the service as `invocation` says until it is told to stop; returns the exit code.
+func runServe(_ invocation: Invocation) -> Int32 {
+    let options = ServeCommand.options(invocation)
     let time = SystemTime()
     let log = Log(format: options.logFormat, time: time)
     var first: FirstCredentials?
     do {
         try Serve.tellCrashPoint(log)
-        let signals = try Signals([SIGINT, SIGTERM])
+        let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
+        let manager = ServiceManager(Environment.all, log: log)
         _ = try OpenFiles.raiseLimit()
         let disk = RealDisk()
         try Serve.prepareFolder(disk, options.data)
-        first = try Failure.ofAccounts { () throws(AccountError) in
-            try AccountFile(disk, folder: options.data, time: time).firstStart()
+        if !manager.isThere {
+            first = try Failure.ofAccounts { () throws(AccountError) in
+                try AccountFile(disk, folder: options.data, time: time).firstStart()
+            }
+        } else if try Serve.isMissing(disk, "\(options.data)/\(AccountFile.name)") {
+            throw Failure(
+                "no accounts in '\(options.data)': make the first ones with 'eye init --data \(options.data)', whose output no journal keeps",
+                code: ExitCode.store)
         }
         // Everything is bound before anything is served: a port that is taken ends the start, not half of the service.
         let ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
         let http = try Serve.startHTTP(options, disk: disk, time: time, log: log)
         try ingest?.start()
         let greeting = Greeting(
-            options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address, first: first)
+            options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address,
+            status: http?.statusAddress, first: first)
         first = nil
         try Output.out(greeting.text)
+        manager.socket?.ready(greeting.status)
         ResidentMemory.releaseStart()
-        Serve.waitForEnd(signals, log)
+        var reload = Reload(invocation, log: log, http: http)
+        Serve.waitForEnd(signals, manager, log, time, Pulse(ingest, http)) { reload.run() }
+        manager.socket?.stopping("storing what was received")
         Serve.boundTheEnd(signals, log)
         // Requests that are being answered may still write.
         http?.stop()
@@ -65,6 +77,16 @@ enum Serve {
             try disk.makeDirectory(folder)
         } catch {
             throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
+        }
+    }
+
+    static func isMissing(_ disk: RealDisk, _ path: String) throws(Failure) -> Bool {
+        do throws(SystemError) {
+            _ = try disk.stamp(path)
+            return false
+        } catch {
+            if error.isMissing { return true }
+            throw Failure(error, path)
         }
     }
 
@@ -130,11 +152,14 @@ enum Serve {
                 "--cors-origins: '\(wrong)' is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path",
                 code: ExitCode.usage)
         }
+        http.status = try resolve(options.status)
+        http.hasAccessLog = options.hasAccessLog
         let service = HTTPService(http, disk: disk, time: time, log: log)
         do throws(SystemError) {
             try service.start()
         } catch {
-            throw IngestStartError.bind(address: "HTTP \(address)", SystemError.text(error.errno))
+            let places = ["HTTP \(address)"] + (http.status.map { ["status \($0)"] } ?? [])
+            throw IngestStartError.bind(address: places.joined(separator: " or "), SystemError.text(error.errno))
         }
         return service
     }
@@ -157,9 +182,27 @@ enum Serve {
         }
     }
 
-    static func waitForEnd(_ signals: Signals, _ log: Log) {
+    /// Waits for a signal that ends the service. Meanwhile: SIGHUP, and the watchdog of the service manager.
+    static func waitForEnd(
+        _ signals: Signals, _ manager: ServiceManager, _ log: Log, _ time: SystemTime, _ pulse: Pulse,
+        reload: () -> Void
+    ) {
+        var pulse = pulse
+        pulse.take()
         while true {
-            if signals.next(timeoutMilliseconds: -1) != nil {
+            switch signals.next(timeoutMilliseconds: manager.pulseMilliseconds ?? -1) {
+            case SIGHUP:
+                manager.socket?.reloading(monotonicNanoseconds: time.monotonicNanoseconds())
+                reload()
+                manager.socket?.ready("serving")
+            case nil where manager.pulseMilliseconds != nil:
+                if pulse.take() {
+                    manager.socket?.alive()
+                } else {
+                    log.error("a loop of the service does not turn; the service manager's watchdog is not fed")
+                }
+            case nil: break
+            default:
                 log.info("stopping: storing what was received")
                 return
             }
@@ -188,5 +231,25 @@ enum Serve {
     private final class SignalBox: @unchecked Sendable {
         let signals: Signals
         init(_ signals: Signals) { self.signals = signals }
+    }
+}
+
+/// Whether every loop of the service still turns.
+struct Pulse {
+    private let ingest: IngestService?
+    private let http: HTTPService?
+    private var seen: [UInt64] = []
+
+    init(_ ingest: IngestService?, _ http: HTTPService?) {
+        self.ingest = ingest
+        self.http = http
+    }
+
+    /// True when each loop has turned since the last call. Wakes those that have nothing to do, so that they turn.
+    @discardableResult mutating func take() -> Bool {
+        let turns = (ingest?.turns() ?? []) + (http?.turns() ?? [])
+        let isBeating = zip(turns, seen).allSatisfy { $0 != $1 }
+        seen = turns
+        return isBeating
     }
 }

@@ -9,9 +9,11 @@ enum ServeCommand {
         summary: "Runs the service: ingest over TCP, UDP and Unix socket, queries over HTTP.",
         details: [
             "The first start makes the data folder, the first administrator and the first token, and shows both once.",
-            "Ctrl-C or SIGTERM stores every complete line that was received, then ends.",
+            "Ctrl-C or SIGTERM stores every complete line that was received, then ends. SIGHUP reads the file again.",
+            "A flag goes before its variable, a variable before the configuration file, the file before the default.",
         ],
         options: [
+            ConfigFile.option,
             CommandTable.data,
             Option(
                 name: "tcp", placeholder: "HOST:PORT", kind: .address, environment: "EYE_TCP",
@@ -28,6 +30,9 @@ enum ServeCommand {
             Option(
                 name: "cors-origins", placeholder: "ORIGIN,…", kind: .text, environment: "EYE_CORS_ORIGINS",
                 help: "Whose web pages may use the HTTP service, such as https://app.example.com; none by itself."),
+            Option(
+                name: "status", placeholder: "HOST:PORT", kind: .address, environment: "EYE_STATUS", fallback: "off",
+                help: "Where /-/healthy, /-/ready and /metrics have a thread of their own; 'off' for nowhere."),
             Option(
                 name: "only", placeholder: "SIDE", kind: .choice(ServeOptions.Side.allCases.map(\.rawValue)),
                 environment: "EYE_ONLY",
@@ -48,9 +53,27 @@ enum ServeCommand {
                 help: "Ingest answers 'storage-full' while fewer bytes are free on the disk."),
             Option(
                 name: "log-format", placeholder: "FORMAT", kind: .choice(Log.Format.allCases.map(\.rawValue)),
-                environment: "EYE_LOG_FORMAT", fallback: "text", help: "How log lines on stderr look."),
+                environment: "EYE_LOG_FORMAT", fallback: "text", isReloadable: true,
+                help: "How log lines on stderr look."),
+            Option(
+                name: "access-log", kind: .flag, environment: "EYE_ACCESS_LOG", isReloadable: true,
+                help: "One log line for each HTTP request: address, method, path without query, status, milliseconds."),
+            printConfig,
         ],
-        run: { invocation throws(Failure) in runServe(options(invocation)) })
+        run: { invocation throws(Failure) in
+            if invocation.isSet(printConfig.name) {
+                try Output.out(SettingsText.text(invocation))
+                return ExitCode.success
+            }
+            return runServe(invocation)
+        })
+
+    private static let printConfig = Option(
+        name: "print-config", kind: .flag, isCommandLineOnly: true,
+        help: "Shows each setting and where it comes from, and starts nothing.")
+
+    /// What `eye check-config` takes: everything but --print-config.
+    static var settings: [Option] { command.options.filter { $0.name != printConfig.name } }
 
     /// The checked values.
     static func options(_ invocation: Invocation) -> ServeOptions {
@@ -58,10 +81,12 @@ enum ServeCommand {
             data: invocation.text("data") ?? "", tcp: invocation.address("tcp"), udp: invocation.address("udp"),
             http: invocation.address("http"),
             corsOrigins: (invocation.text("cors-origins") ?? "").split(separator: ",").map(String.init),
+            status: invocation.address("status"),
             only: invocation.text("only").flatMap { ServeOptions.Side(rawValue: $0) },
             loops: Int(invocation.number("loops") ?? 0),
             maxFutureMicroseconds: invocation.duration("max-future") ?? 0,
             segmentBytes: invocation.bytes("segment-bytes") ?? 0, minFreeBytes: invocation.bytes("min-free-bytes") ?? 0,
-            logFormat: invocation.text("log-format").flatMap { Log.Format(rawValue: $0) } ?? .text)
+            logFormat: invocation.text("log-format").flatMap { Log.Format(rawValue: $0) } ?? .text,
+            hasAccessLog: invocation.isSet("access-log"))
     }
 }

@@ -15,6 +15,7 @@ struct ServeOptions: Sendable {
     var http: String?
     /// Origins whose web pages may use the HTTP service.
     var corsOrigins: [String]
+    var status: String?
     var only: Side?
     /// Ingest loops; 0: one for each processor.
     var loops: Int
@@ -25,4 +26,6 @@ struct ServeOptions: Sendable {
     /// Ingest stops while fewer bytes than these are free on the data folder's file system.
     var minFreeBytes: Int64
     var logFormat: Log.Format
+    /// A log line for each HTTP request.
+    var hasAccessLog: Bool
 }

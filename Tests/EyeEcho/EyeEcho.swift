@@ -41,7 +41,7 @@ final class EchoResponder: Responder {
             body: .bytes(Array("\(refusal.text)\n".utf8)))
     }
 
-    func answered(_ head: RequestHead?, status: UInt16) {}
+    func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64) {}
 }
 
 /// One request: its body is its answer.

@@ -12,7 +12,9 @@ final class EchoResponder: Responder {
         makeExchange?(head, wake) ?? EchoExchange()
     }
     func refusal(_ refusal: RequestRefusal) -> Response { Problem(refusal).response }
-    func answered(_ head: RequestHead?, status: UInt16) { statuses.append(status) }
+    func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64) {
+        statuses.append(status)
+    }
 }
 
 final class EchoExchange: Exchange {

@@ -8,7 +8,7 @@ import Testing
         (["token", "ad", "x"], "unknown subcommand ad; did you mean add?"),
         (["token", "lst"], "unknown subcommand lst; did you mean list?"),
         (["xyzzy"], "unknown subcommand xyzzy (see"),
-        ([], "what shall it do? One of: serve, user, token, send, tail"),
+        ([], "what shall it do? One of: serve, init, check-config, user, token, send, tail"),
         (["user"], "what shall it do? One of: add, list, remove, passwd"),
         (["--vrsion"], "unknown option --vrsion; did you mean --version?"),
         (["serve", "--dat", "x"], "unknown option --dat; did you mean --data?"),
@@ -51,7 +51,8 @@ import Testing
         #expect(try CommandRun(["help"]).out == overview.out)
         #expect(try CommandRun(["-h"]).out == overview.out)
         for path in [
-            ["serve"], ["user", "add"], ["user", "list"], ["user", "remove"], ["user", "passwd"], ["token", "add"],
+            ["serve"], ["init"], ["check-config"], ["user", "add"], ["user", "list"], ["user", "remove"],
+            ["user", "passwd"], ["token", "add"],
             ["token", "list"], ["token", "revoke"], ["send"], ["tail"], ["query"], ["export"], ["import"],
             ["stats", "count"],
             ["stats", "hits"], ["stats", "top"], ["stats", "uniq"], ["stats", "funnel"], ["bench"],

@@ -57,6 +57,9 @@ final class ServedEye {
         return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
     }
 
+    /// SIGHUP: read the settings again.
+    func hangUp() { kill(process.processIdentifier, SIGHUP) }
+
     // MARK: What the greeting says
 
     /// `HOST:PORT` behind a word of the greeting.
@@ -67,6 +70,7 @@ final class ServedEye {
     var tcp: String { address(" TCP ") }
     var udp: String { address(" UDP ") }
     var http: String { address(" http://") }
+    var status: String { address("status   http://") }
     var tcpPort: String { String(tcp.split(separator: ":").last ?? "") }
     var udpPort: String { String(udp.split(separator: ":").last ?? "") }
     /// The token that the first start shows.

@@ -1,0 +1,112 @@
+// The configuration file of `eye serve`: lines of `key = value`, where the keys are the names of the options. Everything that is
+// wrong with a file is told at once, each fault with its line. Read at the start and again for SIGHUP.
+
+import EyeSystem
+import Glibc
+
+/// A configuration file that was read and checked against an option table.
+struct ConfigFile {
+    /// What the file says of one option.
+    struct Setting: Equatable {
+        /// One, but for repeatable options.
+        var values: [String]
+        /// Counts from 1.
+        var line: Int
+    }
+
+    /// Which file to read.
+    static let option = Option(
+        name: "config", placeholder: "FILE", kind: .text, environment: "EYE_CONFIG", isCommandLineOnly: true,
+        help: "A file with lines of 'key = value'; the keys are the names of these options.")
+
+    /// A longer file is refused: it is something else.
+    static let bytesMax = 256 * 1024
+
+    /// What the file sets, in the order of the option table.
+    let settings: [(option: Option, setting: Setting)]
+
+    /// Reads the file at `path`; throws with everything that is wrong with it.
+    init(reading path: String, for command: Command) throws(UsageError) {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            let file = try Descriptor.open(path, flags: O_RDONLY)
+            bytes = try StandardStream.readAll(file.number, limit: ConfigFile.bytesMax + 1)
+        } catch {
+            throw UsageError(message: "\(path): the configuration file cannot be read: \(error)", command: command.name)
+        }
+        guard bytes.count <= ConfigFile.bytesMax, String(validating: bytes, as: UTF8.self) != nil else {
+            let rule = "a configuration file is UTF-8 text of at most \(ConfigFile.bytesMax) bytes"
+            throw UsageError(message: "\(path): \(rule)", command: command.name)
+        }
+        var reading = Reading(options: command.options)
+        // By bytes: a carriage return and a line feed are one Character, and so is an '=' with what combines with it.
+        for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            reading.take(line, number: index + 1)
+        }
+        guard reading.faults.isEmpty else {
+            throw UsageError(
+                messages: reading.faults.map { "\(path):\($0.line): \($0.message)" }, command: command.name)
+        }
+        let found = reading.found
+        settings = command.options.compactMap { option in found[option.name].map { (option, $0) } }
+    }
+
+    /// The lines so far.
+    private struct Reading {
+        let options: [Option]
+        var found: [String: Setting] = [:]
+        var faults: [(line: Int, message: String)] = []
+
+        init(options: [Option]) { self.options = options }
+
+        /// `key = value`, a comment or nothing. Blanks around key and value do not count; a `#` that begins the line or stands
+        /// behind a blank begins a comment.
+        mutating func take(_ line: ArraySlice<UInt8>, number: Int) {
+            let line = ConfigFile.trimmed(ConfigFile.withoutComment(line))
+            if line.isEmpty { return }
+            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else {
+                faults.append((number, "'\(String(decoding: line, as: UTF8.self))' is not 'key = value'"))
+                return
+            }
+            let key = String(decoding: ConfigFile.trimmed(line[..<equals]), as: UTF8.self)
+            let value = String(decoding: ConfigFile.trimmed(line[(equals + 1)...]), as: UTF8.self)
+            let known = options.filter { !$0.isCommandLineOnly }
+            guard let option = known.first(where: { $0.name == key }) else {
+                if options.contains(where: { $0.name == key }) {
+                    faults.append((number, "'\(key)' has no place in a file, only on the command line"))
+                } else {
+                    let meant = Suggestion.text(for: key, among: known.map(\.name))
+                    faults.append((number, "unknown key '\(key)'\(meant)"))
+                }
+                return
+            }
+            if let before = found[key], !option.isRepeatable {
+                faults.append((number, "'\(key)' was set in line \(before.line) already"))
+            } else if value.isEmpty {
+                faults.append((number, "\(key): the value is empty"))
+            } else if let problem = option.problem(with: value) {
+                faults.append((number, "\(key): \(problem)"))
+            } else {
+                found[key, default: Setting(values: [], line: number)].values.append(value)
+            }
+        }
+    }
+
+    private static func withoutComment(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var last = UInt8(ascii: " ")
+        for index in line.indices {
+            if line[index] == UInt8(ascii: "#") && isBlank(last) { return line[..<index] }
+            last = line[index]
+        }
+        return line
+    }
+
+    private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var text = text.drop(while: isBlank)
+        while let last = text.last, isBlank(last) { text.removeLast() }
+        return text
+    }
+
+    /// A carriage return too: files that were written elsewhere.
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+}

@@ -1,0 +1,27 @@
+// `eye init`: what the first start does to the data folder, without serving. For services whose output goes to a journal, where
+// no secret may stand.
+
+import EyeStore
+import EyeSystem
+
+/// `eye init`.
+enum InitCommand {
+    static let command = Command(
+        path: ["init"], summary: "Makes the data folder, the first administrator and the first token, and shows both.",
+        details: [
+            "'eye serve' does this by itself, unless a service manager started it (NOTIFY_SOCKET): its journal would keep",
+            "the secrets. Where accounts are already, nothing is changed, and the exit code is 1.",
+        ],
+        options: [CommandTable.data],
+        run: { invocation throws(Failure) in
+            let folder = invocation.text("data") ?? ""
+            let disk = RealDisk()
+            try Serve.prepareFolder(disk, folder)
+            let first = try Failure.ofAccounts { () throws(AccountError) in
+                try AccountFile(disk, folder: folder, time: SystemTime()).firstStart()
+            }
+            guard let first else { throw Failure("'\(folder)' has accounts already; 'eye user list' shows them") }
+            try Output.out(Greeting.credentials(first).map { $0 + "\n" }.joined())
+            return ExitCode.success
+        })
+}

@@ -1,0 +1,219 @@
+import EyeStore
+import EyeSystem
+import Foundation
+import Testing
+
+/// Settings from flags, variables, a configuration file and defaults; what is wrong with a file; what SIGHUP takes over.
+@Suite(.timeLimit(.minutes(2))) struct SettingsTests {
+    private func write(_ text: String, _ folder: TemporaryFolder) throws -> String {
+        let path = "\(folder.path)/eye.conf"
+        try Data(text.utf8).write(to: URL(filePath: path))
+        return path
+    }
+
+    /// `key` → value and origin, as --print-config shows them.
+    private func shown(_ text: String) -> [String: [String]] {
+        var found: [String: [String]] = [:]
+        for line in text.split(separator: "\n") {
+            guard let match = line.wholeMatch(of: #/(#? ?[a-z-]+) = ?(.*?) +# (.+)/#) else { continue }
+            found[String(match.1)] = [String(match.2), String(match.3)]
+        }
+        return found
+    }
+
+    @Test func everySettingSaysWhereItComesFrom() throws {
+        let folder = try TemporaryFolder()
+        let path = try write(
+            "# ours\n\n data=/from/file  # a place\r\n\ttcp = off\nudp = off\nloops = 3\naccess-log = yes\n", folder)
+        let run = try CommandRun(
+            ["serve", "--print-config", "--udp", "[::1]:9"],
+            environment: ["EYE_CONFIG": path, "EYE_LOOPS": "5", "EYE_UDP": "off", "EYE_ONLY": ""])
+        #expect(run.code == 0 && run.error.isEmpty)
+        let found = shown(run.out)
+        #expect(found["data"] == ["/from/file", "\(path):3"])
+        #expect(found["tcp"] == ["off", "\(path):4"])
+        #expect(found["udp"] == ["[::1]:9", "command line"])
+        #expect(found["loops"] == ["5", "variable EYE_LOOPS"])
+        #expect(found["access-log"] == ["yes", "\(path):7"])
+        #expect(found["http"] == ["127.0.0.1:8000", "default"])
+        #expect(found["# only"] == ["", "not set"])
+        #expect(found["config"] == nil && found["print-config"] == nil)
+    }
+
+    /// What it prints is a file that sets the same; a flag of the file can be switched off by its variable.
+    @Test func whatIsPrintedCanBeRead() throws {
+        let folder = try TemporaryFolder()
+        let first = try CommandRun(
+            ["serve", "--print-config", "--data", "/a b", "--access-log", "--max-future", "1m"])
+        let path = try write(first.out, folder)
+        let second = try CommandRun(["serve", "--print-config", "--config", path])
+        #expect(second.code == 0, "\(second.error)")
+        #expect(shown(first.out).mapValues { $0[0] } == shown(second.out).mapValues { $0[0] })
+        #expect(shown(second.out)["data"] == ["/a b", "\(path):1"])
+        let third = try CommandRun(
+            ["serve", "--print-config", "--config", path], environment: ["EYE_ACCESS_LOG": "no"])
+        #expect(shown(third.out)["access-log"] == ["no", "variable EYE_ACCESS_LOG"])
+    }
+
+    /// Every fault has its line, and all are told at once; nothing is started.
+    @Test(arguments: [["check-config"], ["serve"], ["serve", "--print-config"]])
+    func faultsOfAFile(_ command: [String]) throws {
+        let folder = try TemporaryFolder()
+        let path = try write(
+            "tpc = off\nloops = many\n\njust words\nconfig = x\ndata =\nudp = off\nudp = off\naccess-log = on\n\u{1B}[31m = 1\n",
+            folder)
+        let run = try CommandRun(command + ["--config", path])
+        #expect(run.code == 2 && run.out.isEmpty)
+        let expected = [
+            "1: unknown key 'tpc'; did you mean tcp?", "2: loops: 'many' is not a whole number",
+            "4: 'just words' is not 'key = value'", "5: 'config' has no place in a file, only on the command line",
+            "6: data: the value is empty", "8: 'udp' was set in line 7 already",
+            "9: access-log: 'on' is neither yes nor no", "10: unknown key '\\u{1b}[31m'",
+        ]
+        let lines = run.error.split(separator: "\n")
+        #expect(lines.count == expected.count)
+        for (line, text) in zip(lines, expected) {
+            #expect(line == "eye \(command[0]): \(path):\(text) (see 'eye \(command[0]) --help')")
+        }
+    }
+
+    @Test func checkConfig() throws {
+        let folder = try TemporaryFolder()
+        let path = try write("tcp = localhost:0\nhttp = off\n", folder)
+        let fine = try CommandRun(["check-config", "--config", path])
+        #expect(fine.code == 0 && fine.out == "\(path): fine\n" && fine.error.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["eye.conf"])
+        #expect(try CommandRun(["check-config"]).out == "settings: fine\n")
+        for (arguments, message) in [
+            (["--config", "\(folder.path)/none"], "the configuration file cannot be read: open: No such file"),
+            (["--config", folder.path], "the configuration file cannot be read: read: Is a directory"),
+            (["--config", path, "--only", "http"], "leaves nothing to serve"),
+            (["--tcp", "no.such.host.invalid:1"], "'no.such.host.invalid:1': "),
+        ] {
+            let run = try CommandRun(["check-config"] + arguments)
+            #expect(run.code == 2 && run.out.isEmpty)
+            #expect(run.error.contains(message), "\(run.error)")
+        }
+        try Data([0xFF, 0x0A]).write(to: URL(filePath: path))
+        #expect(try CommandRun(["check-config", "--config", path]).error.contains("is UTF-8 text of at most"))
+    }
+
+    /// The access log is off, on after SIGHUP, and shows no query; a faulty file changes nothing.
+    @Test func hangupReadsTheSettingsAgain() throws {
+        let folder = try TemporaryFolder()
+        let path = try write("log-format = text\n", folder)
+        let eye = try ServedEye(nil, only: .http, ["--config", path])
+        func reload(_ text: String, until: String) throws {
+            let marks = try eye.errorOutput.components(separatedBy: until).count
+            _ = try write(text, folder)
+            eye.hangUp()
+            try wait("'\(until)' in \(try eye.errorOutput)") {
+                try eye.errorOutput.components(separatedBy: until).count > marks
+            }
+        }
+        _ = try eye.call("GET", "/-/healthy?before=1")
+        #expect(try eye.errorOutput.isEmpty)
+        try reload("log-format = json\naccess-log = yes\nmax-future = 7s\n", until: "settings read again")
+        #expect(try eye.errorOutput.contains(#""settings":"max-future""#))
+        _ = try eye.call("GET", "/-/healthy?token=secret")
+        _ = try eye.call("GET", "/%1B%5B31m/\u{202E}")
+        try wait("the access log") { try eye.errorOutput.split(separator: "\n").count >= 4 }
+        let log = try eye.errorOutput
+        let line = try #require(log.split(separator: "\n").first { $0.contains("/-/healthy") })
+        let entry = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
+        #expect(entry["path"] == "/-/healthy" && entry["status"] == "200" && entry["method"] == "GET")
+        #expect(entry["peer"] == "127.0.0.1" && Int(entry["milliseconds"] ?? "") != nil)
+        #expect(!log.contains("secret") && !log.contains("\u{1B}") && !log.contains("\u{202E}"))
+        try reload("acess-log = no\n", until: "the settings stay as they are")
+        #expect(try eye.errorOutput.contains("did you mean access-log?"))
+        _ = try eye.call("GET", "/-/healthy?after=1")
+        try wait("it still logs") { try eye.errorOutput.components(separatedBy: "\"/-/healthy\"").count == 3 }
+        try reload("", until: "settings read again")
+        #expect(try eye.errorOutput.hasSuffix("changed=log-format,access-log\n"))
+        #expect(eye.end(SIGTERM) == 0)
+    }
+}
+
+/// The socket of a service manager.
+final class NotifyEar {
+    /// The value of NOTIFY_SOCKET.
+    let name: String
+    private let number: Int32
+    private let folder: TemporaryFolder
+
+    init(isAbstract: Bool) throws {
+        folder = try TemporaryFolder()
+        name = isAbstract ? "@eye-\(UUID().uuidString)" : "\(folder.path)/notify"
+        number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = isAbstract ? [0] + name.utf8.dropFirst() : Array(name.utf8)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let size = socklen_t(2 + bytes.count + (isAbstract ? 0 : 1))
+        let failed = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(number, $0, size) }
+        }
+        guard failed == 0 else { throw WaitedInVain(what: "bind \(name)") }
+    }
+
+    deinit { close(number) }
+
+    /// The next message; empty after half a minute.
+    func next() -> [String] {
+        var wanted = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        guard poll(&wanted, 1, 30_000) == 1 else { return [] }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = recv(number, &bytes, bytes.count, 0)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}
+
+/// What a service manager is told.
+@Suite(.timeLimit(.minutes(2))) struct ServiceManagerTests {
+    @Test(arguments: [false, true]) func notifications(isAbstract: Bool) throws {
+        let ear = try NotifyEar(isAbstract: isAbstract)
+        let folder = try TemporaryFolder()
+        #expect(try CommandRun(["init", "--data", folder.path]).code == 0)
+        let served = try ServedStore(
+            folder.path, ServedStore.both, environment: ["NOTIFY_SOCKET": ear.name, "WATCHDOG_USEC": "4000000"])
+        let ready = ear.next()
+        #expect(ready.first == "READY=1")
+        #expect(ready.last?.wholeMatch(of: #/STATUS=serving HTTP 127\.0\.0\.1:[0-9]+/#) != nil)
+        #expect(ear.next() == ["WATCHDOG=1"])
+        kill(served.process.processIdentifier, SIGHUP)
+        var reloading = ear.next()
+        if reloading == ["WATCHDOG=1"] { reloading = ear.next() }
+        #expect(reloading.count == 3 && reloading[0] == "RELOADING=1")
+        let moment = Int64(reloading[1].dropFirst("MONOTONIC_USEC=".count)) ?? 0
+        #expect(abs(Int64(SystemTime().monotonicNanoseconds() / 1000) - moment) < 30_000_000)
+        #expect(ear.next() == ["READY=1", "STATUS=serving"])
+        served.process.terminate()
+        var stopping = ear.next()
+        if stopping == ["WATCHDOG=1"] { stopping = ear.next() }
+        #expect(stopping == ["STOPPING=1", "STATUS=storing what was received"])
+        #expect(served.wait() == 0)
+        #expect(!served.out.contains("admin password"))
+    }
+
+    /// A journal would keep the first secrets: they are made by `eye init`, once, and it says so.
+    @Test func firstSecretsGoToNoJournal() throws {
+        let folder = try TemporaryFolder()
+        let ear = try NotifyEar(isAbstract: true)
+        let served = try ServedStore(folder.path, ServedStore.both, environment: ["NOTIFY_SOCKET": ear.name])
+        #expect(served.wait() == 4)
+        #expect(served.log.contains("eye init --data \(folder.path)") && served.out.isEmpty)
+        let first = try CommandRun(["init", "--data", folder.path])
+        #expect(first.code == 0 && first.out.contains("admin password") && first.out.contains("ingest token"))
+        let again = try CommandRun(["init", "--data", folder.path])
+        #expect(again.code == 1 && again.out.isEmpty && again.error.contains("has accounts already"))
+    }
+
+    /// A name that is no socket is told, and harms nothing.
+    @Test func aNameThatIsNoSocket() throws {
+        let folder = try TemporaryFolder()
+        let served = try ServedStore(folder.path, ServedStore.both, environment: ["NOTIFY_SOCKET": "vsock:2:1"])
+        #expect(try served.isReady())
+        #expect(served.log.contains("the service manager cannot be told anything"))
+        #expect(served.stop() == 0)
+    }
+}
