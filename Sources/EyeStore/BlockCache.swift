@@ -102,6 +102,8 @@ final class BlockCache {
             if hand < lastPlace { places[slot(entries[lastPlace].key)] = UInt32(hand + 1) }
             let last = entries.removeLast()
             if hand < lastPlace { entries[hand] = last }
+            // Past the one that took its place: it may be the newest of all, and nobody had the time to use it.
+            hand += 1
             return
         }
     }

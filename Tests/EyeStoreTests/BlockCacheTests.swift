@@ -44,4 +44,25 @@ import Testing
         #expect(kept.count > 60)
         #expect(kept.values.reduce(0) { $0 + $1.capacity } <= 20_000)
     }
+
+    /// What was looked at once and never again makes way for what is looked at again and again.
+    @Test func aWorkingSetFindsItsWayIn() {
+        let cache = BlockCache(bytesMax: 20_000)
+        for block in 0..<200 {
+            cache.add(BlockCache.Key(file: 1, part: 1, block: UInt32(block)), Self.buffer(0, bytes: 100))
+        }
+        var misses: [Int] = []
+        for _ in 0..<3 {
+            var missed = 0
+            for block in 0..<50 {
+                let key = BlockCache.Key(file: 2, part: 1, block: UInt32(block))
+                if cache.find(key) == nil {
+                    missed += 1
+                    cache.add(key, Self.buffer(0, bytes: 100))
+                }
+            }
+            misses.append(missed)
+        }
+        #expect(misses == [50, 0, 0])
+    }
 }
