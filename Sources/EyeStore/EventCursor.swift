@@ -53,6 +53,7 @@ public final class EventCursor {
     private var matches: [UInt32] = []
     private var matchesTaken = 0
     private var run = ExtentRun()
+    private var unitRun = UnitRun()
     private var sealedRun = SealedRun()
     private var countBefore: UInt64 = 0
     /// Work left in this step, about nanoseconds.
@@ -108,7 +109,20 @@ public final class EventCursor {
     @inline(__always)
     private func nextEvent() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
         if let found = run.next(newestFirst: filter.newestFirst) { return found }
+        if let found = try nextOfUnits() { return found }
         return try sealedRun.next(newestFirst: filter.newestFirst)
+    }
+
+    private func nextOfUnits() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
+        if let found = try unitRun.next() {
+            // About what a read of its own takes.
+            budget -= 700
+            return found
+        }
+        guard let extent = unitRun.extent, let left = unitRun.takeBroken() else { return nil }
+        // The frames tell what is lost.
+        try readFrames(extent, rows: left[...])
+        return run.next(newestFirst: filter.newestFirst)
     }
 
     /// Shows matching events to `visitor`, by whole segments and row groups where it wants them, until the step's work is done, the visitor
@@ -208,6 +222,7 @@ public final class EventCursor {
                 if try !advance() {
                     isDone = true
                     run = ExtentRun()
+                    unitRun = UnitRun()
                     sealedRun = SealedRun()
                     return .end
                 }
@@ -263,6 +278,7 @@ public final class EventCursor {
         matches.removeAll(keepingCapacity: true)
         matchesTaken = 0
         run.drop()
+        unitRun.drop()
         sealedRun.drop()
         count = countBefore
     }
@@ -317,6 +333,7 @@ public final class EventCursor {
         let isBuilt = plan?.index is IndexBuilder && current < snapshot.segments.count - 1
         plan = nil
         run.drop()
+        unitRun.drop()
         sealedRun.drop()
         countBefore = count
         misses = 0
@@ -429,11 +446,22 @@ public final class EventCursor {
             sealedRun.take(extent, rows: matches[from..<(from + length)], of: sealed)
             return
         }
+        let wanted = matches[from..<(from + length)]
+        guard let builder = plan.index as? IndexBuilder, builder.units.count > 0 else {
+            return try readFrames(extent, rows: wanted)
+        }
+        let name = snapshot.segments[current]
+        let file = try io { () throws(SystemError) in try snapshot.reader.segment(name).log() }
+        unitRun.take(extent, rows: wanted, of: builder, file, newestFirst: filter.newestFirst)
+    }
+
+    /// Reads the frames of an extent of the log, and finds the events of `rows` (ascending) in them.
+    private func readFrames(_ extent: IndexExtent, rows: ArraySlice<UInt32>) throws(IndexFault) {
+        guard let plan else { return }
         budget -= extent.bytes / 3
         let name = snapshot.segments[current]
         let file = try io { () throws(SystemError) in try snapshot.reader.segment(name).log() }
-        let wanted = matches[from..<(from + length)]
-        try run.read(extent, rows: wanted, file: file, base: name.first, salt: plan.index.salt) { lost in
+        try run.read(extent, rows: rows, file: file, base: name.first, salt: plan.index.salt) { lost in
             damage.add(lost.firstEventID, lost.nextEventID)
             snapshot.reader.note(lost)
         }

@@ -16,12 +16,17 @@ final class IndexBuilder {
     private(set) var table: IndexRows
     /// Counts that statistics ask for, as far as they were wanted.
     let hours = HourMemo()
+    /// Where the rows' records are, for those who look at single events.
+    private(set) var units = LogUnits()
+    private let isForQueries: Bool
 
-    init(_ file: any DiskFile, base: UInt64, limit: Int64, seed: UInt64) {
+    /// `isForQueries`: it keeps what single events are found by, too, which is not written to index files.
+    init(_ file: any DiskFile, base: UInt64, limit: Int64, seed: UInt64, isForQueries: Bool = false) {
         self.base = base
         self.seed = seed
+        self.isForQueries = isForQueries
         walk = SegmentWalk(file, base: base, limit: limit)
-        table = IndexRows(seed: seed)
+        table = IndexRows(seed: seed, hasChains: isForQueries)
     }
 
     var scanner: SegmentScanner { walk.scanner }
@@ -58,6 +63,7 @@ final class IndexBuilder {
         let header = frame.header
         let firstRow = table.rows
         let received = table.add(frame)
+        if isForQueries { units.add(frame, firstRow: firstRow) }
         let events = table.rows - firstRow
         if isContiguous, let last = extents.indices.last,
             extents[last].offset + Int64(extents[last].bytes) == frame.offset,
@@ -80,5 +86,5 @@ final class IndexBuilder {
     var rows: Int { table.rows }
 
     /// Bytes of memory, about.
-    var cost: Int { extents.count * MemoryLayout<IndexExtent>.stride + table.cost + hours.cost }
+    var cost: Int { extents.count * MemoryLayout<IndexExtent>.stride + table.cost + hours.cost + units.cost }
 }

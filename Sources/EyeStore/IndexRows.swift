@@ -21,11 +21,41 @@ struct IndexRows {
     private(set) var newestReceived = Int64.min
     private(set) var oldestTimestamp = Int64.max
     private(set) var newestTimestamp = Int64.min
+    /// The rows of each name and session; nil: nobody asks for them.
+    private var nameChain: RowChain?
+    private var sessionChain: RowChain?
 
-    init(seed: UInt64) {
+    init(seed: UInt64, hasChains: Bool) {
         categories = TextDictionary(seed: seed)
         names = TextDictionary(seed: seed)
         sessions = SessionTable(seed: seed)
+        nameChain = hasChains ? RowChain() : nil
+        sessionChain = hasChains ? RowChain() : nil
+    }
+
+    /// Puts the rows of a session into `found`, ascending; false: they are too many, or not known.
+    func rows(ofSession code: Int, into found: inout [UInt32]) -> Bool {
+        guard let sessionChain else { return false }
+        let entry = sessions.entries[code]
+        found.removeAll(keepingCapacity: true)
+        guard entry.hasEvents else { return true }
+        guard IndexRows.isListed(Int(entry.events), of: rows) else { return false }
+        sessionChain.rows(Int(entry.lastRow), into: &found)
+        return true
+    }
+
+    /// Puts the rows of a name into `found`, ascending; false: they are too many, or not known.
+    func rows(ofName code: Int, into found: inout [UInt32]) -> Bool {
+        let entry = names.entries[code]
+        guard let nameChain, IndexRows.isListed(entry.events, of: rows) else { return false }
+        found.removeAll(keepingCapacity: true)
+        nameChain.rows(entry.lastRow, into: &found)
+        return true
+    }
+
+    /// As in sealed segments: what more rows have is found by columns.
+    private static func isListed(_ events: Int, of rows: Int) -> Bool {
+        events <= 2 || PostingBuilder.isListed(events, rows: rows)
     }
 
     /// Adds a frame's records; returns when its events were received.
@@ -65,10 +95,13 @@ struct IndexRows {
         let timestamp = record.timestamp
         timestamps.append(timestamp, row: row)
         categoryCodes.append(unsafe categories.add(record.category, row: row), row: row)
-        nameCodes.append(unsafe names.add(record.name, row: row), row: row)
+        let name = unsafe names.add(record.name, row: row)
+        nameCodes.append(name, row: row)
+        nameChain?.add(Int(name), row: row)
         let session = sessions.add(
             record.session, received: record.received, sequence: sequence, row: UInt32(truncatingIfNeeded: row))
         sessionCodes.append(session, row: row)
+        sessionChain?.add(Int(session), row: row)
         if row % StoreLimits.rowsPerGroup == 0 {
             zones.append((timestamp, timestamp))
         } else {
@@ -86,5 +119,38 @@ struct IndexRows {
     var cost: Int {
         categories.cost + names.cost + sessions.cost + zones.count * 16
             + timestamps.blocks.count * StoreLimits.rowsPerGroup * 16 + eventIDs.count * 32 + erasures.cost
+            + (nameChain?.cost ?? 0) + (sessionChain?.cost ?? 0)
     }
+}
+
+/// For each row the one before it that has the same code, so that the rows of a code are found without looking at others.
+struct RowChain {
+    /// Row + 1 of the row before; 0: there is none.
+    private var before = IndexColumn(width: 4)
+    /// By code: its last row + 1; 0: it has none.
+    private var last: [UInt32] = []
+
+    /// Row `row`, one more than the last one added, has `code`.
+    @inline(__always)
+    mutating func add(_ code: Int, row: Int) {
+        while last.count <= code { last.append(0) }
+        before.append(last[code], row: row)
+        last[code] = UInt32(truncatingIfNeeded: row + 1)
+    }
+
+    /// Appends the rows of the code whose last one is `row`, ascending.
+    func rows(_ row: Int, into found: inout [UInt32]) {
+        let start = found.count
+        var row = row
+        while row >= 0 {
+            found.append(UInt32(truncatingIfNeeded: row))
+            let block = before.blocks[row / StoreLimits.rowsPerGroup]
+            // In bounds: a block has four bytes for each row of its group.
+            row = unsafe Int(block.view(block.capacity).u32(row % StoreLimits.rowsPerGroup * 4)) - 1
+        }
+        found[start...].reverse()
+    }
+
+    /// Bytes of memory, about.
+    var cost: Int { before.blocks.count * StoreLimits.rowsPerGroup * 4 + last.count * 4 }
 }

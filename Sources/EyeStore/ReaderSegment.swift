@@ -128,7 +128,8 @@ final class ReaderSegment: KeptSegment {
                 isFileDistrusted = true
             }
         }
-        builder = IndexBuilder(try log(), base: base, limit: try limit(durable), seed: seed)
+        builder = IndexBuilder(
+            try log(), base: base, limit: try limit(durable), seed: seed, isForQueries: true)
         builder?.supersededAt = next
         return nil
     }

@@ -52,6 +52,10 @@ protocol SegmentIndex: AnyObject {
     func isOverfull(_ kind: TextKind) -> Bool
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)?
     func session(code: Int) throws(IndexFault) -> IndexSession
+    /// Puts the rows of a session into `rows`, ascending; false: only the columns tell.
+    func rows(ofSession code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool
+    /// Puts the rows of a category or name into `rows`, ascending; false: only the columns tell.
+    func rows(of kind: TextKind, code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool
     /// The codes that sessions of a range of ids can have: all, where codes are not in order of id.
     func sessionCodes(in part: SessionPart) throws(IndexFault) -> Range<Int>
     /// Does a bounded piece of work towards `hourCounts`. True: nothing is left to do.
@@ -69,6 +73,8 @@ protocol SegmentIndex: AnyObject {
 extension SegmentIndex {
     func erasures() throws(IndexFault) -> SegmentErasures { SegmentErasures() }
     func sessionCodes(in part: SessionPart) throws(IndexFault) -> Range<Int> { 0..<sessionCount }
+    func rows(ofSession code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool { false }
+    func rows(of kind: TextKind, code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool { false }
 
     /// The extent that holds `row`.
     func extentIndex(ofRow row: Int) throws(IndexFault) -> Int {
@@ -153,6 +159,15 @@ extension IndexBuilder: SegmentIndex {
     }
 
     func session(code: Int) throws(IndexFault) -> IndexSession { table.sessions.entries[code] }
+
+    func rows(ofSession code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool {
+        table.rows(ofSession: code, into: &rows)
+    }
+
+    func rows(of kind: TextKind, code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool {
+        kind == .name && table.rows(ofName: code, into: &rows)
+    }
+
     func erasures() throws(IndexFault) -> SegmentErasures { table.erasures }
 
     func zone(_ group: Int) throws(IndexFault) -> (oldest: Int64, newest: Int64) { table.zones[group] }

@@ -31,7 +31,7 @@ final class SegmentPlan {
     let isUnconditional: Bool
     /// Counts by category, name and hour tell everything the filter asks for if only these hours are looked at; nil: they do not.
     let hours: ClosedRange<Int64>?
-    /// Rows that postings gave: what to look at instead of columns; nil: there are none for this filter.
+    /// Rows that the index gave: what to look at instead of columns; nil: there are none for this filter.
     private let listed: ListedRows?
     private var lastExtent: IndexExtent?
 
@@ -40,28 +40,6 @@ final class SegmentPlan {
         _ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64, erased: IDSet,
         reading: (any DataReading)?
     ) throws(IndexFault) {
-        self.index = index
-        let (first, next) = (index.firstEventID, index.nextEventID)
-        self.erased = first < next && erased.intersects(first...(next - 1)) ? erased : nil
-        firstRow = try index.row(atOrAfter: low)
-        endRow = try index.row(atOrAfter: high)
-        guard firstRow < endRow else { return nil }
-        isWhole = firstRow == 0 && endRow == index.rows && self.erased == nil
-
-        var categoryCount: UInt64 = 0
-        var nameCount: UInt64 = 0
-        categories = try CodeSet(
-            index, .category, filter.categories, firstRow: &firstRow, endRow: &endRow, events: &categoryCount)
-        names = try CodeSet(index, .name, filter.names, firstRow: &firstRow, endRow: &endRow, events: &nameCount)
-        if filter.sessions.isEmpty {
-            sessions = nil
-        } else {
-            let found = try SegmentPlan.codes(filter.sessions, index)
-            sessions = found.codes
-            firstRow = max(firstRow, found.firstRow)
-            endRow = min(endRow, found.endRow)
-        }
-        otherSessions = try SegmentPlan.codes(filter.otherSessions, index).codes
         var oldest = Int64.min
         var newest = Int64.max
         if let least = filter.timestamps.min(), let most = filter.timestamps.max() {
@@ -75,6 +53,39 @@ final class SegmentPlan {
         // A range that has the whole segment in it says nothing here.
         let isInRange = oldest <= index.oldestTimestamp && newest >= index.newestTimestamp
         let hasTimestamps = !filter.timestamps.isEmpty || (filter.timestampRange != nil && !isInRange)
+        // The segment's own numbers first: they rule most segments out, and cost nothing.
+        if hasTimestamps {
+            guard oldest <= newest, index.newestTimestamp >= oldest, index.oldestTimestamp <= newest else { return nil }
+        }
+        if let received = filter.receivedRange {
+            guard index.newestReceived >= received.lowerBound, index.oldestReceived <= received.upperBound else {
+                return nil
+            }
+        }
+        self.index = index
+        let (first, next) = (index.firstEventID, index.nextEventID)
+        self.erased = first < next && erased.intersects(first...(next - 1)) ? erased : nil
+        firstRow = try index.row(atOrAfter: low)
+        endRow = try index.row(atOrAfter: high)
+        guard firstRow < endRow else { return nil }
+        isWhole = firstRow == 0 && endRow == index.rows && self.erased == nil
+
+        var categoryCount: UInt64 = 0
+        var nameCount: UInt64 = 0
+        categories = try CodeSet(
+            index, .category, filter.categories, firstRow: &firstRow, endRow: &endRow, events: &categoryCount)
+        names = try CodeSet(index, .name, filter.names, firstRow: &firstRow, endRow: &endRow, events: &nameCount)
+        guard firstRow < endRow else { return nil }
+        if filter.sessions.isEmpty {
+            sessions = nil
+        } else {
+            let found = try SegmentPlan.codes(filter.sessions, index)
+            sessions = found.codes
+            firstRow = max(firstRow, found.firstRow)
+            endRow = min(endRow, found.endRow)
+            guard firstRow < endRow else { return nil }
+        }
+        otherSessions = try SegmentPlan.codes(filter.otherSessions, index).codes
         timestampRange = hasTimestamps && oldest <= newest ? oldest...newest : nil
         timestamps = filter.timestamps
         otherTimestamps = filter.otherTimestamps
@@ -101,15 +112,6 @@ final class SegmentPlan {
         case (_, nil): knownCount = isPlain ? categoryCount : nil
         case (nil, _): knownCount = isPlain ? nameCount : nil
         default: knownCount = nil
-        }
-        guard firstRow < endRow else { return nil }
-        if hasTimestamps {
-            guard oldest <= newest, index.newestTimestamp >= oldest, index.oldestTimestamp <= newest else { return nil }
-        }
-        if let received = filter.receivedRange {
-            guard index.newestReceived >= received.lowerBound, index.oldestReceived <= received.upperBound else {
-                return nil
-            }
         }
     }
 
@@ -286,7 +288,7 @@ final class SegmentPlan {
     }
 }
 
-/// Rows of a sealed segment that the postings of a condition give: of sessions, names or categories that have few events.
+/// Rows of a segment that its index has for a condition: those of sessions, names or categories that have few events.
 struct ListedRows {
     private let all: [UInt32]
     /// Groups that hold some of them, ascending.
@@ -297,17 +299,17 @@ struct ListedRows {
         _ index: any SegmentIndex, sessions: [UInt32]?, names: CodeSet?, categories: CodeSet?, _ firstRow: Int,
         _ endRow: Int
     ) throws(IndexFault) {
-        guard let sealed = index as? SealedFile, firstRow < endRow else { return nil }
+        guard firstRow < endRow else { return nil }
         var found: [UInt32]?
         if let sessions, sessions.count <= CodeSet.fewMax {
             found = try ListedRows.union(sessions) { code, rows throws(IndexFault) in
-                try sealed.rows(ofSession: Int(code), into: &rows)
+                try index.rows(ofSession: Int(code), into: &rows)
             }
         }
         for (kind, codes) in [(TextKind.name, names), (.category, categories)] where found == nil {
             guard let few = codes?.few else { continue }
             found = try ListedRows.union(few) { code, rows throws(IndexFault) in
-                try sealed.rows(of: kind, code: Int(code), into: &rows)
+                try index.rows(of: kind, code: Int(code), into: &rows)
             }
         }
         guard let found else { return nil }
@@ -341,6 +343,7 @@ struct ListedRows {
     ) throws(IndexFault) -> [UInt32]? {
         var all: [UInt32] = []
         var rows: [UInt32] = []
+        if codes.count == 1 { return try posting(codes[0], &rows) ? rows : nil }
         // A session may be asked for twice.
         let distinct = Set(codes)
         for code in distinct {
@@ -410,7 +413,7 @@ struct CodeSet {
         if codes.count <= CodeSet.fewMax && !mayBeOther { few = codes.sorted() }
         if codes.count == 1 {
             single = codes.first
-        } else {
+        } else if !codes.isEmpty {
             bits = [UInt64](repeating: 0, count: 1024)
             for code in codes { bits[Int(code >> 6)] |= 1 << UInt64(code & 63) }
         }
@@ -439,6 +442,7 @@ struct CodeSet {
     @inline(__always)
     func contains(_ code: UInt16) -> Bool {
         if let single { return code == single }
+        if bits.isEmpty { return false }
         return bits[Int(code >> 6)] >> UInt64(code & 63) & 1 == 1
     }
 }

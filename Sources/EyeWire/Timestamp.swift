@@ -125,11 +125,16 @@ public enum Timestamp {
     }
 
     private static func append(_ number: Int64, digits: Int, to out: inout [UInt8]) {
-        var divisor: Int64 = 1
-        for _ in 1..<digits { divisor *= 10 }
-        while divisor > 0 {
-            out.append(UInt8(truncatingIfNeeded: number / divisor % 10) &+ 0x30)
-            divisor /= 10
+        // The lowest digit first, so that every division is by a constant; there are at most six.
+        var text: UInt64 = 0
+        var rest = UInt64(truncatingIfNeeded: number)
+        for _ in 0..<digits {
+            text = text << 8 | (rest % 10 &+ 0x30)
+            rest /= 10
+        }
+        for _ in 0..<digits {
+            out.append(UInt8(truncatingIfNeeded: text))
+            text >>= 8
         }
     }
 }

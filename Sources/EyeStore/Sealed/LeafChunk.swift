@@ -13,6 +13,7 @@ struct LeafChunk {
     let count: Int
     private let presence: LeafPresence
     private let block: ByteBuffer
+    private let range: Range<Int>
     private let presenceOffset: Int
     private let bodyOffset: Int
     private let numbers: PackedNumbers?
@@ -20,11 +21,17 @@ struct LeafChunk {
 
     /// The chunk in `block`, of a group of `rows` rows; nil: it is none.
     init?(_ block: ByteBuffer, rows: Int) {
-        let view = unsafe block.sealedView
+        self.init(block, 0..<(block.capacity - PackedNumbers.slackBytes), rows: rows)
+    }
+
+    /// The chunk in `range` of `block`, behind which there is as much as `PackedNumbers.slackBytes` more; nil: it is none.
+    init?(_ block: ByteBuffer, _ range: Range<Int>, rows: Int) {
+        let view = unsafe block.view(range.upperBound).slice(range.lowerBound, range.count)
         guard view.count >= 8, let kind = unsafe LeafKind(rawValue: view[0]),
             let presence = unsafe LeafPresence(rawValue: view[1])
         else { return nil }
         self.block = block
+        self.range = range
         self.kind = kind
         self.presence = presence
         self.rows = rows
@@ -60,6 +67,12 @@ struct LeafChunk {
         guard unsafe isPresenceRight(view) else { return nil }
     }
 
+    /// Its bytes.
+    @inline(__always)
+    private var view: UnsafeRawBufferPointer {
+        unsafe block.view(range.upperBound).slice(range.lowerBound, range.count)
+    }
+
     private func isPresenceRight(_ view: UnsafeRawBufferPointer) -> Bool {
         switch presence {
         case .all: return count == rows
@@ -91,7 +104,7 @@ struct LeafChunk {
 
     @inline(never)
     private func sparseIndex(_ place: Int) -> Int? {
-        let view = unsafe block.sealedView
+        let view = unsafe view
         if presence == .bitmap {
             // In bounds: the bitmap has a bit for every row of a group.
             guard unsafe view[presenceOffset + place / 8] >> UInt8(place % 8) & 1 == 1 else { return nil }
@@ -122,10 +135,10 @@ struct LeafChunk {
         switch presence {
         case .all: for place in 0..<rows { body(place, place) }
         case .list:
-            let view = unsafe block.sealedView
+            let view = unsafe view
             for index in 0..<count { body(unsafe Int(view.u16(presenceOffset + index * 2)), index) }
         case .bitmap:
-            let view = unsafe block.sealedView
+            let view = unsafe view
             var index = 0
             for word in 0..<((rows + 63) / 64) {
                 var bits = unsafe view.u64(presenceOffset + word * 8)
@@ -152,14 +165,14 @@ struct LeafChunk {
 
     /// The one value of a constant chunk.
     var constant: UnsafeRawBufferPointer {
-        let view = unsafe block.sealedView
+        let view = unsafe view
         return unsafe view.slice(bodyOffset, view.count - bodyOffset)
     }
 
     /// The 16 bytes of value `index` of a chunk of ids.
     func id(_ index: Int) -> ID128 {
         precondition(kind == .ids && index >= 0 && index < count, "an id that is there")
-        return unsafe block.sealedView.id128(bodyOffset + index * 16)
+        return unsafe view.id128(bodyOffset + index * 16)
     }
 
     /// The page that holds value `index` of a chunk of texts, and the value's number in it.
@@ -179,13 +192,13 @@ struct LeafChunk {
 
     /// Where page `number` is.
     func pagePlace(_ number: Int) -> SealedPlace {
-        let view = unsafe block.sealedView
+        let view = unsafe view
         let at = pageOffset(number)
         return unsafe SealedPlace(offset: view.i64(at), bytes: Int(view.u32(at + 8)), checksum: view.u32(at + 12))
     }
 
     /// The number of a page's first value.
-    func firstValue(_ number: Int) -> Int { unsafe Int(block.sealedView.u32(pageOffset(number) + 16)) }
+    func firstValue(_ number: Int) -> Int { unsafe Int(view.u32(pageOffset(number) + 16)) }
 
     private func pageOffset(_ number: Int) -> Int {
         precondition(number >= 0 && number < pages, "a page that is there")

@@ -161,6 +161,7 @@ final class SealedBlocks {
         static let page: UInt32 = 0x4000_0000
         static let column: UInt32 = 0x1000_0000
         static let decoded: UInt32 = 0x2000_0000
+        static let group: UInt32 = 0x3000_0000
     }
 
     /// Nil: the header or the directory is damaged, or of another version.
@@ -238,45 +239,42 @@ final class SealedBlocks {
         return TextPage(made)
     }
 
-    /// A column of a row group, as it is on disk. `region`: bytes of the file that were just read, perhaps with this block.
-    func column(
-        _ column: Int, group: Int, at place: SealedPlace, in region: SealedRegion? = nil
-    ) throws(IndexFault) -> ByteBuffer {
+    /// A column of a row group, as it is on disk.
+    func column(_ column: Int, group: Int, at place: SealedPlace) throws(IndexFault) -> ByteBuffer {
         let key = BlockCache.Key(
             file: number, part: CachePart.column | UInt32(truncatingIfNeeded: column),
             block: UInt32(truncatingIfNeeded: group))
         if let found = cache.find(key) { return found }
-        let made: ByteBuffer
-        if let copy = region?.block(place) { made = copy } else { made = try read(place) }
+        let made = try read(place)
         cache.add(key, made)
         return made
     }
 
-    /// Whether a column of a row group is in the cache.
-    func isCached(_ column: Int, group: Int) -> Bool {
-        let key = BlockCache.Key(
-            file: number, part: CachePart.column | UInt32(truncatingIfNeeded: column),
-            block: UInt32(truncatingIfNeeded: group))
-        return cache.find(key) != nil
+    /// A row group with its columns at hand.
+    func group(_ group: Int) throws(IndexFault) -> SealedGroup {
+        let key = BlockCache.Key(file: number, part: CachePart.group, block: UInt32(truncatingIfNeeded: group))
+        if let found = cache.findGroup(key) { return found }
+        let made = try SealedGroup(self, group)
+        if made.isWhole { cache.add(key, made) }
+        return made
     }
 
-    /// Reads `bytes` bytes from `offset` on into `region`, unchecked: blocks are checked when they are taken out of it. False: they
-    /// cannot be read as one piece.
-    func readRegion(_ region: SealedRegion, offset: Int64, bytes: Int) -> Bool {
-        guard offset >= Int64(SealedHeader.bytes), bytes <= region.buffer.capacity, offset <= fileBytes,
-            Int64(bytes) <= fileBytes - offset
-        else { return false }
-        do throws(SystemError) {
-            // In bounds: just compared.
-            let got = try unsafe file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: region.buffer.bytes[0..<bytes]), at: offset)
-            guard got == bytes else { return false }
-        } catch {
-            return false
+    /// `bytes` bytes of the file from `offset` on, unchecked, and the slack behind them; nil: they cannot be read as one piece.
+    func readRegion(offset: Int64, bytes: Int) -> ByteBuffer? {
+        guard offset >= Int64(SealedHeader.bytes), offset <= fileBytes, Int64(bytes) <= fileBytes - offset else {
+            return nil
         }
-        region.offset = offset
-        region.bytes = bytes
-        return true
+        let region = ByteBuffer(count: bytes + PackedNumbers.slackBytes)
+        do throws(SystemError) {
+            // In bounds: the region was made for it.
+            let got = try unsafe file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: region.bytes[0..<bytes]), at: offset)
+            guard got == bytes else { return nil }
+        } catch {
+            return nil
+        }
+        region.clearSlack()
+        return region
     }
 
     /// A decoded column of a row group; made by `make` when it is not in the cache.
@@ -313,39 +311,19 @@ final class SealedBlocks {
             throw .damaged
         }
         guard unsafe Checksum.crc32c(buffer.sealedView) == place.checksum else { throw .damaged }
-        // What is read of the slack is not used, but it is not to be anybody's old bytes either.
-        unsafe memset(buffer.bytes.baseAddress.unsafelyUnwrapped + place.bytes, 0, PackedNumbers.slackBytes)
+        buffer.clearSlack()
         return buffer
     }
-}
-
-/// A piece of the file that was read at once: the columns of a row group lie together.
-final class SealedRegion {
-    static let bytesMax = 1 << 17
-
-    fileprivate let buffer = ByteBuffer(count: SealedRegion.bytesMax)
-    fileprivate var offset: Int64 = 0
-    fileprivate var bytes = 0
-
-    /// A copy of the block at `place`, checked; nil: it is not in here, or damaged.
-    func block(_ place: SealedPlace) -> ByteBuffer? {
-        guard place.offset >= offset, place.offset - offset <= Int64(bytes) else { return nil }
-        let at = place.offset - offset
-        guard Int64(place.bytes) <= Int64(bytes) - at else { return nil }
-        let copy = ByteBuffer(count: place.bytes + PackedNumbers.slackBytes)
-        // In bounds: just compared; the copy was made for it.
-        let from = unsafe buffer.view(bytes).slice(Int(at), place.bytes)
-        unsafe copy.bytes.copyMemory(from: from)
-        let slack = unsafe copy.bytes.baseAddress.unsafelyUnwrapped + place.bytes
-        unsafe memset(slack, 0, PackedNumbers.slackBytes)
-        return unsafe Checksum.crc32c(copy.sealedView) == place.checksum ? copy : nil
-    }
-
-    /// Forgets what it holds.
-    func clear() { bytes = 0 }
 }
 
 extension ByteBuffer {
     /// The bytes of a block of a sealed segment, without the slack behind them.
     var sealedView: UnsafeRawBufferPointer { unsafe view(capacity - PackedNumbers.slackBytes) }
+
+    /// What is read of the slack is not used, but it is not to be anybody's old bytes either.
+    fileprivate func clearSlack() {
+        // In bounds: a buffer of a sealed segment has the slack at its end.
+        unsafe memset(
+            bytes.baseAddress.unsafelyUnwrapped + (capacity - PackedNumbers.slackBytes), 0, PackedNumbers.slackBytes)
+    }
 }

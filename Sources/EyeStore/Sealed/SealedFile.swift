@@ -49,14 +49,18 @@ final class SealedFile: SegmentIndex {
     /// A run of contiguous ids.
     func extent(_ index: Int) throws(IndexFault) -> IndexExtent {
         guard index >= 0, index < header.runs else { throw .damaged }
+        // Mostly there is but one.
+        if let lastRun, header.runs == 1 { return lastRun }
         let (firstRow, firstID) = try run(index)
         let endRow = index + 1 < header.runs ? try run(index + 1).row : rows
         guard firstRow >= 0, firstRow < endRow, endRow <= rows, firstID > 0,
             UInt64(bitPattern: firstID) + UInt64(endRow - firstRow) <= nextEventID
         else { throw .damaged }
-        return IndexExtent(
+        let found = IndexExtent(
             offset: 0, firstEventID: UInt64(bitPattern: firstID), firstSequence: 0, oldestReceived: oldestReceived,
             newestReceived: newestReceived, bytes: 0, firstRow: firstRow, events: endRow - firstRow)
+        if header.runs == 1 { lastRun = found }
+        return found
     }
 
     private func run(_ index: Int) throws(IndexFault) -> (row: Int, id: Int64) {

@@ -8,16 +8,14 @@ import Glibc
 /// What putting records together keeps between two of them. Belongs to one cursor of one reader.
 @safe
 final class SealedScratch {
-    /// A chunk of the group, and the pages its last values came from.
+    /// The pages that the last values of a chunk came from.
     fileprivate final class Slot {
-        var chunk: LeafChunk?
         var dictionaryPage: TextPage?
         var dictionaryNumber = -1
         var textPage: TextPage?
         var textOffset: Int64 = -1
 
         func clear() {
-            chunk = nil
             textPage = nil
             textOffset = -1
         }
@@ -27,11 +25,7 @@ final class SealedScratch {
     /// The number of the open file, see `BlockCache`.
     fileprivate var file: UInt64 = 0
     fileprivate var group = -1
-    fileprivate var directory: GroupDirectory?
-    /// The columns of the group, when they were read at once.
-    fileprivate var region: SealedRegion?
-    fileprivate var columns: [PackedNumbers?] = Array(repeating: nil, count: SealedColumn.firstLeaf)
-    fileprivate var columnBlocks: [ByteBuffer?] = Array(repeating: nil, count: SealedColumn.firstLeaf)
+    fileprivate var opened: SealedGroup?
     fileprivate var slots: [Slot] = []
     fileprivate var slotsInUse = 0
     // The shape of the last row: pairs (bytes of text before the leaf, leaf), u32, and bytes of text at the end.
@@ -53,7 +47,6 @@ final class SealedScratch {
     /// Lets go of everything.
     func drop() {
         file = 0
-        region = nil
         forgetFile()
     }
 
@@ -74,12 +67,7 @@ final class SealedScratch {
 
     fileprivate func forgetGroup() {
         group = -1
-        directory = nil
-        region?.clear()
-        for column in columns.indices {
-            columns[column] = nil
-            columnBlocks[column] = nil
-        }
+        opened = nil
         for index in 0..<slotsInUse { slots[index].clear() }
         slotsInUse = 0
     }
@@ -131,44 +119,18 @@ extension SealedFile {
             scratch.file = blocks.number
         }
         scratch.forgetGroup()
-        let directory = try GroupDirectory(blocks, group)
-        while scratch.slots.count < directory.count { scratch.slots.append(SealedScratch.Slot()) }
-        scratch.slotsInUse = directory.count
-        scratch.directory = directory
+        let opened = try blocks.group(group)
+        while scratch.slots.count < opened.directory.count { scratch.slots.append(SealedScratch.Slot()) }
+        scratch.slotsInUse = opened.directory.count
+        scratch.opened = opened
         scratch.group = group
-        if !blocks.isCached(SealedColumn.received, group: group) { readColumns(directory, scratch) }
-    }
-
-    /// Reads all columns of a group at once, if they are not too large: quicker than one after the other.
-    private func readColumns(_ directory: GroupDirectory, _ scratch: SealedScratch) {
-        guard directory.count > 0 else { return }
-        let first = directory.place(atSlot: 0).offset
-        let last = directory.place(atSlot: directory.count - 1)
-        guard first >= 0, last.offset >= first, last.offset - first <= Int64(SealedRegion.bytesMax - last.bytes) else {
-            return
-        }
-        let region = scratch.region ?? SealedRegion()
-        scratch.region = region
-        if !blocks.readRegion(region, offset: first, bytes: Int(last.offset - first) + last.bytes) { region.clear() }
     }
 
     /// The number of row `place` in a column that every group has.
     @inline(__always)
     private func number(_ column: Int, _ place: Int, _ scratch: SealedScratch) throws(IndexFault) -> Int64 {
-        if let numbers = scratch.columns[column] { return numbers[place] }
-        return try openColumn(column, scratch)[place]
-    }
-
-    @inline(never)
-    private func openColumn(_ column: Int, _ scratch: SealedScratch) throws(IndexFault) -> PackedNumbers {
-        guard let at = scratch.directory?.place(column) else { throw .damaged }
-        let block = try blocks.column(column, group: scratch.group, at: at, in: scratch.region)
-        guard let numbers = unsafe PackedNumbers(block.sealedView),
-            numbers.count == header.rows(inGroup: scratch.group)
-        else { throw .damaged }
-        scratch.columnBlocks[column] = block
-        scratch.columns[column] = numbers
-        return numbers
+        guard let opened = scratch.opened else { throw .damaged }
+        return try opened.numbers(column, blocks)[place]
     }
 
     private func session(_ place: Int, _ scratch: SealedScratch) throws(IndexFault) -> ID128 {
@@ -181,7 +143,8 @@ extension SealedFile {
     }
 
     private func eventID(_ place: Int, _ scratch: SealedScratch) throws(IndexFault) -> ID128? {
-        guard let slot = try slot(SealedColumn.eventID, scratch), let chunk = slot.chunk else { return nil }
+        guard let opened = scratch.opened, let slot = opened.directory.slot(SealedColumn.eventID) else { return nil }
+        let chunk = try opened.chunk(slot, blocks)
         guard chunk.kind == .ids else { throw .damaged }
         return chunk.index(ofRow: place).map { chunk.id($0) }
     }
@@ -257,27 +220,14 @@ extension SealedFile {
         scratch.shape = shape
     }
 
-    /// The slot of a column of the group; nil: no row has a value of it.
-    @inline(__always)
-    private func slot(_ column: Int, _ scratch: SealedScratch) throws(IndexFault) -> SealedScratch.Slot? {
-        guard let directory = scratch.directory, let number = directory.slot(column) else { return nil }
-        let slot = scratch.slots[number]
-        if slot.chunk == nil {
-            let block = try blocks.column(
-                column, group: scratch.group, at: directory.place(atSlot: number), in: scratch.region)
-            guard let chunk = LeafChunk(block, rows: header.rows(inGroup: scratch.group)) else { throw .damaged }
-            slot.chunk = chunk
-        }
-        return slot
-    }
-
     /// Appends the value of row `place` in `column`; `leaf`: whose dictionary its codes are of.
     private func appendValue(
         _ column: Int, _ leaf: Int, _ place: Int, _ scratch: SealedScratch
     ) throws(IndexFault) {
-        guard let slot = try slot(column, scratch), let chunk = slot.chunk, let index = chunk.index(ofRow: place) else {
-            throw .damaged
-        }
+        guard let opened = scratch.opened, let number = opened.directory.slot(column) else { throw .damaged }
+        let chunk = try opened.chunk(number, blocks)
+        guard let index = chunk.index(ofRow: place) else { throw .damaged }
+        let slot = scratch.slots[number]
         switch chunk.kind {
         case .constant: unsafe scratch.out.append(chunk.constant)
         case .integers:

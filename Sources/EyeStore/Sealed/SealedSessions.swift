@@ -110,9 +110,15 @@ extension SealedFile {
 
     /// The id of a session, by its code.
     func sessionID(code: Int) throws(IndexFault) -> ID128 {
-        let (columns, block, place) = try columns(code)
-        defer { withExtendedLifetime(block) {} }
-        return try id(rank: columns.ranks[place])
+        guard code >= 0, code < sessionCount else { throw .damaged }
+        let block = try blocks.block(.sessions, code / SessionParts.sessionsPerBlock)
+        let place = code % SessionParts.sessionsPerBlock
+        var offset = 0
+        // The ranks come first.
+        guard let ranks = unsafe block.sealedView.packed(&offset), place < ranks.count else { throw .damaged }
+        let rank = ranks[place]
+        withExtendedLifetime(block) {}
+        return try id(rank: rank)
     }
 
     private func id(rank: Int64) throws(IndexFault) -> ID128 {
