@@ -129,6 +129,7 @@ final class EyeResponder: Responder {
                 try StatsExchange(kind, call, self.store, self.room, self.time)
             }
         case .errors: return list { () throws(ProblemError) in try ErrorList.exchange(call, self.store) }
+        case .erasures: return list { () throws(ProblemError) in try ErasureList.exchange(call, self.store) }
         case .login, .sessions, .events, .eventDetail, .errorDetail: break
         }
         if let unknown = call.parameters.firstUnknown([]) {

@@ -89,6 +89,15 @@ final class MetricsSource: Sendable {
         text.gauge(
             "eye_store_damaged_segments", "Closed segments of the log that are damaged and stay as they are.",
             UInt64(keeping.damagedSegments))
+        text.gauge(
+            "eye_store_erasing_segments", "Closed segments whose tombstones hide what is still on the disk.",
+            UInt64(keeping.erasingSegments))
+        text.gauge(
+            "eye_store_active_tombstones",
+            "Tombstones in the active segment; what they hide stays on the disk until that is closed.",
+            UInt64(keeping.activeTombstones))
+        text.counter(
+            "eye_store_rewritings_total", "Sealed segments written anew without erased events.", keeping.rewritings)
         text.counter("eye_store_sealings_total", "Segments sealed.", keeping.sealings)
         text.counter("eye_store_sealing_failures_total", "Attempts to seal a segment that failed.", keeping.failures)
         text.gauge(

@@ -56,6 +56,7 @@ struct SegmentFindings {
     /// Tombstones in it that hide something, those of the last commit among them.
     var tombstones: UInt32 = 0
     var lastTombstones: UInt32 = 0
+    var oldestTombstone = Int64.max
     /// The frames of the last commit.
     var lastCommit: [(offset: Int64, header: FrameHeader)] = []
     /// The tail that never was whole begins here.
@@ -277,7 +278,7 @@ struct LogRecovery {
         }
         return ActiveSegment(
             file: file, base: last.base, salt: header.salt, bytes: last.end, previousCRC: last.crc,
-            hasRecords: last.hasRecords, tombstones: last.tombstones)
+            hasRecords: last.hasRecords, tombstones: last.tombstones, oldestTombstone: last.oldestTombstone)
     }
 
     private func fresh(

@@ -45,6 +45,8 @@ struct ActiveSegment {
     var hasRecords: Bool
     /// Durable tombstones in it that hide something.
     var tombstones: UInt32 = 0
+    /// When the first of them was committed.
+    var oldestTombstone = Int64.max
 }
 
 /// What the next commit continues from.
@@ -162,6 +164,7 @@ final class LogWriter {
             active.previousCRC = crc
             active.hasRecords = true
             active.tombstones += tombstones
+            if tombstones > 0 { active.oldestTombstone = min(active.oldestTombstone, time.nowMicroseconds()) }
             bytesSinceCheck += bytes
             position = next
             try publish()
@@ -358,7 +361,7 @@ struct NewSegment {
         CrashPoint.reach(.folderSynced)
         return ActiveSegment(
             file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty,
-            tombstones: tombstones)
+            tombstones: tombstones, oldestTombstone: tombstones > 0 ? created : Int64.max)
     }
 }
 

@@ -135,6 +135,7 @@ extension SegmentFindings {
         defer {
             tombstones += UInt32(erasures.count)
             lastTombstones += UInt32(erasures.count)
+            for receipt in erasures.receipts { oldestTombstone = min(oldestTombstone, receipt.erased) }
         }
         var sequence = frame.header.firstSequence
         while offset < frame.payloadCount, let record = unsafe RecordView.at(offset, of: frame.payload) {

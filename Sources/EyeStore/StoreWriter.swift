@@ -31,6 +31,7 @@ public final class StoreWriter: @unchecked Sendable {
         self.keeper = keeper
         self.recovery = recovery
         self.time = time
+        keeper.note(activeTombstones: log.active.tombstones)
         log.closed = { [keeper] base, next in keeper.add(base, next: next) }
     }
 
@@ -171,10 +172,18 @@ public final class StoreWriter: @unchecked Sendable {
         if !frames.isEmpty {
             guard try log.append(frames[...]) == .durable else { return .refused }
             job.committed(frames, firstSequence: position.nextSequence, nextEventID: position.nextEventID)
+            keeper.note(activeTombstones: log.active.tombstones)
         }
         guard isLast else { return .more }
         try log.synchronizeWatermark()
         return .done
+    }
+
+    /// Closes the active segment if it holds a tombstone that was committed at or before `moment` (µs since 1970 UTC), so that what it
+    /// hides can be taken off the disk. False: there is no room for a new one.
+    public func closeForErasures(until moment: Int64) throws(SystemError) -> Bool {
+        guard log.active.oldestTombstone <= moment else { return true }
+        return try log.closeSegment()
     }
 
     // MARK: Duplicates
