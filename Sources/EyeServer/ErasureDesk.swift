@@ -90,12 +90,16 @@ final class ErasureDesk: @unchecked Sendable {
         wake.signal()
     }
 
-    /// Now and then: the active segment is closed when a tombstone has waited in it long enough.
+    /// Now and then: the active segment is closed when a tombstone has waited in it, or retention for the next one, long enough.
     private func closeWhenDue() {
         let milliseconds = time.monotonicNanoseconds() / 1_000_000
         guard milliseconds >= nextLook else { return }
         nextLook = milliseconds + IngestLimits.erasureLookMilliseconds
         close(until: time.nowMicroseconds() - IngestLimits.erasureDelayMicroseconds)
+        let hasRoom = onAppender { writer throws(SystemError) in
+            try writer.closeForRetention(after: IngestLimits.retentionWaitNanoseconds)
+        }
+        if !hasRoom { log.warning("no room for a new segment: what is not to be kept stays until there is") }
     }
 
     private func close(until moment: Int64) {

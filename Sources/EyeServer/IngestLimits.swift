@@ -45,6 +45,8 @@ public enum IngestLimits {
     public static let erasureDelayMicroseconds: Int64 = 12 * 3_600_000_000
     /// How often that is looked at.
     public static let erasureLookMilliseconds: UInt64 = 60_000
+    /// How long what retention drops may wait for the active segment to be full (nanoseconds): 10 minutes. Then that is closed.
+    public static let retentionWaitNanoseconds: UInt64 = 600_000_000_000
     /// How long accept(2) pauses after EMFILE or ENFILE.
     public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.

@@ -37,9 +37,18 @@ struct Greeting {
         if options.only != .http { doors.append("Unix \(options.data)/\(IngestService.ingestSocketName)") }
         if !doors.isEmpty { lines.append("  events   " + doors.joined(separator: "  ")) }
         if let http { lines.append("  queries  http://\(http)/") }
+        if options.only != .http { lines.append("  keeps    " + kept) }
         if let first { lines += [""] + Greeting.credentials(first) }
         lines += [""] + examples
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// For how long, in words.
+    private var kept: String {
+        var limits: [String] = []
+        if let age = options.retainMicroseconds { limits.append("\(Quantity.span(age)) of events") }
+        if let bytes = options.retainBytes { limits.append("\(Quantity.size(bytes)) of segments") }
+        return limits.isEmpty ? "every event" : limits.joined(separator: ", at most ") + "; older segments are dropped"
     }
 
     /// The credentials that a first start made.

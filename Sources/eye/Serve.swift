@@ -78,6 +78,8 @@ enum Serve {
         var store = StoreOptions()
         store.segmentBytes = options.segmentBytes
         store.minFreeBytes = UInt64(options.minFreeBytes)
+        store.retainMicroseconds = options.retainMicroseconds
+        store.retainBytes = options.retainBytes.map { UInt64($0) }
         store.decomposer = EventDataReading()
         let service = try IngestService(ingest, store: store, disk: disk, time: time, log: log) { error in
             log.error("the disk failed: nothing that was not acknowledged is promised; stopping", ["error": "\(error)"])

@@ -22,5 +22,11 @@ struct ServeOptions: Sendable {
     var segmentBytes: Int64
     /// Ingest stops while fewer bytes than these are free on the data folder's file system.
     var minFreeBytes: Int64
+    /// Segments whose newest event was received longer ago are dropped, in microseconds; nil: none.
+    var retainMicroseconds: Int64?
+    /// The oldest segments are dropped while all take more bytes; nil: none.
+    var retainBytes: Int64?
+    /// So many segments must fit into `retainBytes`, or most of the store would come and go at once.
+    static let segmentsKeptMin: Int64 = 4
     var logFormat: Log.Format
 }

@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Testing
 
 @testable import EyeStore
@@ -165,7 +166,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...30) func noFileHoldsIt(seed: UInt64) throws {
+    @Test(arguments: 1...TestSize.pick(4, long: 60)) func noFileHoldsIt(seed: UInt64) throws {
         var store = try Store(seed: seed)
         for _ in 0..<Int.random(in: 5...50, using: &store.random) {
             try store.commit()
@@ -197,8 +198,52 @@ import Testing
         try store.expectGone()
     }
 
+    /// A sealed segment that is damaged cannot be written anew: its tombstones stay and hide; what they name elsewhere is gone all the same.
+    @Test func damageKeepsItsTombstones() throws {
+        var store = try Store(seed: 3)
+        for _ in 0..<60 { try store.commit() }
+        while try store.writer.maintain() {}
+        let sealed = store.files("sealed").sorted()
+        try #require(sealed.count > 2)
+        let ids = [1, UInt64(store.events.count / 2)]
+        for id in ids { #expect(try ErasureTests.erase(.event(id), store.writer, store.reader)?.events == 1) }
+        // The first column of its first row group.
+        store.disk.names[sealed[0]]!.now[200] ^= 1
+        for _ in 0..<2 {
+            try store.finish()
+            let status = store.writer.keeping
+            #expect(status.erasingSegments > 0 && status.obstruction?.contains("cannot be written anew") ?? false)
+            let elsewhere = Array(Store.secret(ids[1]).utf8)
+            #expect(!store.disk.names.values.contains { Store.find(elsewhere, $0.now) })
+            let found = try StoreReader(store.disk, folder: "d").snapshot().all()
+            #expect(!found.events.contains { ids.contains($0.id) } && found.events.count > store.events.count / 2)
+            try store.restart(machine: false)
+        }
+    }
+
+    /// A damaged segment of the log stays as it is, unless it holds something that is erased.
+    @Test func damageInTheLogIsNoRefuge() throws {
+        var store = try Store(seed: 3)
+        for _ in 0..<60 { try store.commit() }
+        #expect(try ErasureTests.erase(.event(1), store.writer, store.reader)?.events == 1)
+        let logs = store.files("log").sorted()
+        try #require(logs.count > 2)
+        for name in logs.prefix(2) {
+            let node = store.disk.names[name]!
+            node.now[node.now.count / 2] ^= 1
+        }
+        try store.finish()
+        let secret = Array(Store.secret(1).utf8)
+        #expect(!store.disk.names.values.contains { Store.find(secret, $0.now) })
+        #expect(store.files("log").contains(logs[1]) && !store.files("log").contains(logs[0]))
+        let status = store.writer.keeping
+        #expect(status.erasingSegments == 0 && status.damagedSegments == 1, "\(status)")
+        let found = try StoreReader(store.disk, folder: "d").snapshot().all()
+        #expect(!found.events.contains { $0.id == 1 } && !found.damage.isEmpty)
+    }
+
     /// The machine or the process stops at any sync of the work, again and again: hidden stays hidden, and in the end it is gone.
-    @Test(arguments: 1...60) func anyCrashLeavesItHidden(seed: UInt64) throws {
+    @Test(arguments: 1...TestSize.pick(12, long: 200)) func anyCrashLeavesItHidden(seed: UInt64) throws {
         var store = try Store(seed: seed &+ 500)
         for _ in 0..<20 {
             try store.commit()

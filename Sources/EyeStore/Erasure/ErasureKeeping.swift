@@ -36,15 +36,36 @@ extension SegmentKeeper {
         return builder.table.erasures
     }
 
+    /// Whether log segment `base` has tombstones.
+    func isHolder(_ base: UInt64) -> Bool { desk.pending.holders.contains(base) }
+
+    /// Whether something older than the tombstones of `base` cannot be rid of what they hide.
+    func isStuck(_ base: UInt64) throws(SystemError) -> Bool {
+        if desk.obstructed.contains(where: { $0.first < base }) { return true }
+        for (older, next) in desk.closed where older < base && desk.leftAlone.contains(older) {
+            if try isTouched(older, next: next) { return true }
+        }
+        return false
+    }
+
+    /// Whether log segment `base`, which segment `next` follows, may hold something that is erased; where its numbers are not known it may.
+    func isTouched(_ base: UInt64, next: UInt64) throws(SystemError) -> Bool {
+        if desk.pending.isEmpty { return false }
+        guard let first = try firstEventID(ofSegment: base), let end = try firstEventID(ofSegment: next) else {
+            return true
+        }
+        return desk.pending.touches(ids: first..<max(first, end), sequences: base..<next)
+    }
+
     /// The next sealed segment that holds something erased, before any segment with tombstones may be sealed; nil: there is none.
     func nextToRewrite() throws(SystemError) -> (name: SegmentName, file: SealedFile)? {
-        guard let newest = desk.pending.holders.max(), !desk.pending.isObstructed else { return nil }
+        guard let newest = desk.pending.holders.max() else { return nil }
         for name in try SegmentList(disk, folder).segments where name.isSealed && name.first < newest {
-            if desk.pending.clean.contains(name) { continue }
+            if desk.pending.clean.contains(name) || desk.obstructed.contains(name) { continue }
             let cache = BlockCache(bytesMax: StoreLimits.sealedComparisonCacheBytes)
             guard let file = try SealedFile.open(disk, folder: folder, name, cache: cache) else {
                 obstruct(name, "its head is damaged")
-                return nil
+                continue
             }
             do throws(IndexFault) {
                 if try file.holds(desk.pending.omission) { return (name, file) }
@@ -52,7 +73,7 @@ extension SegmentKeeper {
             } catch {
                 guard case .system(let error) = error else {
                     obstruct(name, "it is damaged")
-                    return nil
+                    continue
                 }
                 throw error
             }
@@ -102,6 +123,7 @@ extension SegmentKeeper {
         CrashPoint.reach(.sealedRewritten)
         try disk.synchronizeDirectory(folder + "/sealed")
         desk.pending.clean.insert(name)
+        desk.retention.numbers[name] = nil
         desk.rewrite = nil
         note { status in
             status.sealedBytes &+= UInt64(after) &- UInt64(before)
@@ -111,21 +133,30 @@ extension SegmentKeeper {
         }
     }
 
-    /// A sealed segment cannot be written anew: what hides its erased events has to stay, in this life.
+    /// A sealed segment cannot be written anew, or nobody can say whether it has to be: what hides its erased events has to stay, in this life.
     private func obstruct(_ name: SegmentName, _ what: String) {
         desk.rewrite = nil
-        desk.pending.isObstructed = true
+        desk.obstructed.insert(name)
         do throws(SystemError) { try disk.removeIfPresent(temporary(name.first)) } catch {
             // Removed at the next start.
         }
-        fail("\(name.file) holds erased events and cannot be written anew: \(what); they stay hidden")
+        note { $0.obstruction = "\(name.file) may hold erased events and cannot be written anew: \(what)" }
     }
 
-    /// Before a segment with tombstones goes: copies that recovery and the keeper made may hold what they hide.
-    func removeCopies() throws(SystemError) {
+    /// Before a segment with tombstones goes: copies that recovery and the keeper made may hold what they hide. With the oldest segments
+    /// go the copies of those that begin `before` a sequence.
+    func removeCopies(before end: UInt64 = UInt64.max) throws(SystemError) {
         for (part, suffix) in [("/log", ".torn"), ("/sealed", ".bad")] {
             var isChanged = false
-            for name in try disk.list(folder + part) where name.hasSuffix(suffix) {
+            var names: [String] = []
+            do throws(SystemError) {
+                names = try disk.list(folder + part)
+            } catch {
+                // Nothing was ever sealed.
+                guard error.isMissing else { throw error }
+            }
+            for name in names where name.hasSuffix(suffix) {
+                guard SegmentFolder.base(String(name.prefix(20)), "") ?? 0 < end else { continue }
                 try disk.removeIfPresent(folder + part + "/" + name)
                 isChanged = true
             }

@@ -12,8 +12,6 @@ struct PendingErasures {
     private(set) var holders: Set<UInt64> = []
     /// Sealed segments that hold nothing of it.
     var clean: Set<SegmentName> = []
-    /// Something older cannot be written anew: the holders have to stay.
-    var isObstructed = false
 
     var isEmpty: Bool { holders.isEmpty }
 

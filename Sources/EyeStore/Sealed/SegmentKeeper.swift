@@ -28,6 +28,10 @@ public struct KeeperStatus: Sendable, Equatable {
     public internal(set) var activeTombstones = 0
     /// Why the last attempt failed; nil: it did not.
     public internal(set) var lastError: String?
+    /// Why erased events cannot leave the disk, though they are hidden; nil: they can.
+    public internal(set) var obstruction: String?
+    /// What retention has done.
+    public internal(set) var retention = RetentionStatus()
 }
 
 /// The writer's background work on closed segments.
@@ -43,8 +47,9 @@ final class SegmentKeeper: Sendable {
     let disk: any Disk
     let folder: String
     let options: StoreOptions
-    private let time: any TimeSource
-    private let indexes: IndexKeeper
+    let time: any TimeSource
+    let indexes: IndexKeeper
+    let retention: Mutex<RetentionWish>
     private let shared: Mutex<Shared>
     let desk = Desk()
 
@@ -77,8 +82,11 @@ final class SegmentKeeper: Sendable {
         var rewrite: (name: SegmentName, old: SealedFile, what: Rewrite)?
         /// Damaged segments that are sealed all the same, because they hold erased events.
         var forced: Set<UInt64> = []
+        /// Sealed segments that cannot be written anew: newer tombstones have to stay.
+        var obstructed: Set<SegmentName> = []
         /// Nothing is tried before this time.
         var pauseUntil: UInt64 = 0
+        var retention = RetentionWork()
         var seed: UInt64
         init() {
             var system = SystemRandomNumberGenerator()
@@ -87,7 +95,8 @@ final class SegmentKeeper: Sendable {
     }
 
     init(
-        _ disk: any Disk, folder: String, active: UInt64, seed: UInt64, options: StoreOptions, time: any TimeSource
+        _ disk: any Disk, folder: String, active: UInt64, seed: UInt64, options: StoreOptions, time: any TimeSource,
+        retention wish: RetentionWish
     ) throws(SystemError) {
         self.disk = disk
         self.folder = folder
@@ -95,11 +104,15 @@ final class SegmentKeeper: Sendable {
         self.time = time
         indexes = try IndexKeeper(disk, folder: folder, active: active, seed: seed)
         shared = Mutex(Shared(active: active, pacing: SealPacing(options)))
+        retention = Mutex(wish)
         desk.seed = seed
+        note { $0.retention.firstKeptEventID = wish.known }
     }
 
     /// What was done and is left; any thread.
     var status: KeeperStatus { shared.withLock { $0.status } }
+    /// The active segment, by its first sequence.
+    var active: UInt64 { shared.withLock { $0.active } }
 
     /// A segment was closed by segment `next`; called by the appender.
     func add(_ base: UInt64, next: UInt64) {
@@ -121,6 +134,7 @@ final class SegmentKeeper: Sendable {
 
     /// Does a little. False: nothing is left for now.
     func step() throws(SystemError) -> Bool {
+        if retain() { return true }
         if try indexes.step() { return true }
         guard options.seals else { return false }
         if time.monotonicNanoseconds() < desk.pauseUntil { return false }
@@ -198,10 +212,10 @@ extension SegmentKeeper {
             desk.closed + desk.hidden.map { (base: $0.base, next: ($0.sealed.last ?? $0.base) + 1) })
         // What was left alone and holds something erased meanwhile, or hides it, is looked at anew.
         for (base, next) in desk.closed where desk.leftAlone.contains(base) && !desk.forced.contains(base) {
-            if try isHolder(base) || isTouched(base, next: next) {
-                desk.leftAlone.remove(base)
-                desk.damaged.remove(base)
-            }
+            let isTouched = try isTouched(base, next: next)
+            guard isHolder(base) || isTouched else { continue }
+            desk.leftAlone.remove(base)
+            desk.damaged.remove(base)
         }
         let waiting = desk.closed.count
         let damaged = desk.damaged.count
@@ -214,6 +228,22 @@ extension SegmentKeeper {
     }
 
     func note(_ change: (inout KeeperStatus) -> Void) { shared.withLock { change(&$0.status) } }
+
+    /// The folders are not as they were listed.
+    func listAgain() { shared.withLock { $0.isListStale = true } }
+
+    /// Gives up what is under way with the segment that begins with `base`: it goes.
+    func cancel(_ base: UInt64) throws(SystemError) {
+        indexes.forget(base)
+        if desk.job?.base == base || desk.rewrite?.name.first == base { try disk.removeIfPresent(temporary(base)) }
+        if desk.job?.base == base { desk.job = nil }
+        if desk.rewrite?.name.first == base { desk.rewrite = nil }
+        desk.hiddenJob = nil
+        desk.hidden = []
+        desk.obstructed = desk.obstructed.filter { $0.first != base }
+        if desk.obstructed.isEmpty { note { $0.obstruction = nil } }
+        listAgain()
+    }
 
     private func countSealed() throws(SystemError) {
         var segments = 0
@@ -260,7 +290,7 @@ extension SegmentKeeper {
     }
 
     /// The first event id of the segment that begins with sequence `base`; nil: it does not say.
-    private func firstEventID(ofSegment base: UInt64) throws(SystemError) -> UInt64? {
+    func firstEventID(ofSegment base: UInt64) throws(SystemError) -> UInt64? {
         guard let name = try SegmentList(disk, folder).segments.first(where: { $0.first == base }) else { return nil }
         if name.isSealed {
             return try SealedFile.open(disk, folder: folder, name, cache: BlockCache(bytesMax: 0))?.firstEventID
@@ -287,26 +317,6 @@ extension SegmentKeeper {
         } catch {
             return false
         }
-    }
-
-    private func isHolder(_ base: UInt64) -> Bool { desk.pending.holders.contains(base) }
-
-    /// Whether something older than the tombstones of `base` cannot be rid of what they hide.
-    private func isStuck(_ base: UInt64) throws(SystemError) -> Bool {
-        if desk.pending.isObstructed { return true }
-        for (older, next) in desk.closed where older < base && desk.leftAlone.contains(older) {
-            if try isTouched(older, next: next) { return true }
-        }
-        return false
-    }
-
-    /// Whether log segment `base`, which segment `next` follows, may hold something that is erased; where its numbers are not known it may.
-    private func isTouched(_ base: UInt64, next: UInt64) throws(SystemError) -> Bool {
-        if desk.pending.isEmpty { return false }
-        guard let first = try firstEventID(ofSegment: base), let end = try firstEventID(ofSegment: next) else {
-            return true
-        }
-        return desk.pending.touches(ids: first..<max(first, end), sequences: base..<next)
     }
 
     private func goOn() throws(SystemError) -> Bool {
@@ -409,6 +419,8 @@ extension SegmentKeeper {
         case .same:
             try disk.synchronizeDirectory(folder + "/sealed")
             try removeLog(job.base)
+            // Its tombstones are done with.
+            listAgain()
         }
         desk.hiddenJob = nil
         desk.hidden.removeAll { $0.base == job.base }
