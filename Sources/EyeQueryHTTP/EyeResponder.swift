@@ -178,6 +178,8 @@ final class EyeResponder: Responder {
             return read(call) { () throws(ProblemError) in
                 try self.errors.summary(call, now: self.time.nowMicroseconds())
             }
+        case .erasures:
+            return read(call) { () throws(ProblemError) in try ErasureList.exchange(call, self.store) }
         case .login, .sessions, .events, .eventDetail, .errorDetail: break
         }
         if let unknown = call.parameters.firstUnknown([]) {

@@ -20,6 +20,7 @@ public enum Route: String, CaseIterable, Sendable {
     case statsTop = "/stats/top"
     case statsUniq = "/stats/uniq"
     case statsFunnel = "/stats/funnel"
+    case erasures = "/erasures/"
     case healthy = "/-/healthy"
     case ready = "/-/ready"
     case metrics = "/metrics"
@@ -41,6 +42,7 @@ public enum Route: String, CaseIterable, Sendable {
             [(.get, .scope(.read)), (.head, .scope(.read)), (.delete, .scope(.admin))]
         case .errors, .errorSummary, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
             [(.get, .scope(.read)), (.head, .scope(.read))]
+        case .erasures: [(.get, .scope(.admin)), (.head, .scope(.admin))]
         }
     }
 
@@ -64,6 +66,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .statsTop: "stats_top"
         case .statsUniq: "stats_uniq"
         case .statsFunnel: "stats_funnel"
+        case .erasures: "erasures"
         case .healthy: "healthy"
         case .ready: "ready"
         case .metrics: "metrics"
@@ -118,6 +121,7 @@ public enum Route: String, CaseIterable, Sendable {
             case "sessions": return Found(.sessions)
             case "events": return Found(.events)
             case "errors": return Found(.errors)
+            case "erasures": return Found(.erasures)
             case "metrics": return Found(.metrics)
             case "openapi.json": return Found(.openAPI)
             default: return nil

@@ -37,6 +37,7 @@ final class ErasureDesk: @unchecked Sendable {
     private let done: WakeSignal
     /// Kept while orders come, for what it has learnt of the store.
     private var reader: StoreReader?
+    private var nextLook: UInt64 = 0
     /// Whom to answer; set before the threads start.
     var loops: [IngestLoop] = []
 
@@ -68,6 +69,7 @@ final class ErasureDesk: @unchecked Sendable {
     /// The thread's body.
     func run() {
         while !isStopping.load(ordering: .acquiring) {
+            closeWhenDue()
             guard let order = waiting.withLock({ $0.orders.isEmpty ? nil : $0.orders.removeFirst() }) else {
                 wake.sleep(timeoutMilliseconds: IngestLimits.erasureReaderMilliseconds)
                 if waiting.withLock({ $0.orders.isEmpty }) { reader = nil }
@@ -88,9 +90,30 @@ final class ErasureDesk: @unchecked Sendable {
         wake.signal()
     }
 
+    /// Now and then: the active segment is closed when a tombstone has waited in it, or retention for the next one, long enough.
+    private func closeWhenDue() {
+        let milliseconds = time.monotonicNanoseconds() / 1_000_000
+        guard milliseconds >= nextLook else { return }
+        nextLook = milliseconds + IngestLimits.erasureLookMilliseconds
+        close(until: time.nowMicroseconds() - IngestLimits.erasureDelayMicroseconds)
+        let hasRoom = onAppender { writer throws(SystemError) in
+            try writer.closeForRetention(after: IngestLimits.retentionWaitNanoseconds)
+        }
+        if !hasRoom { log.warning("no room for a new segment: what is not to be kept stays until there is") }
+    }
+
+    private func close(until moment: Int64) {
+        let hasRoom = onAppender { writer throws(SystemError) in try writer.closeForErasures(until: moment) }
+        if !hasRoom {
+            log.warning("no room for a new segment: what was erased stays on the disk, hidden, until there is")
+        }
+    }
+
     private func answer(_ order: ErasureOrder) {
         do throws(SystemError) {
-            reply(order, try carryOut(order))
+            let result = try carryOut(order)
+            if order.request.isNow && !order.request.isDry { close(until: Int64.max - 1) }
+            reply(order, result)
         } catch {
             log.error("an erasure failed; nothing of it may be relied on, ask again", ["error": "\(error)"])
             reader = nil

@@ -85,6 +85,8 @@ final class Housekeeping: @unchecked Sendable {
     func runSegments() {
         Thread.yieldPriority()
         var lastError: String?
+        var lastObstruction: String?
+        var dropped = writer.keeping.retention
         while !isStopping.load(ordering: .acquiring) {
             do throws(SystemError) {
                 while !isStopping.load(ordering: .acquiring), try writer.maintain() {}
@@ -100,9 +102,43 @@ final class Housekeeping: @unchecked Sendable {
                 log.info("closed segments are sealed again")
             }
             lastError = status.lastError
+            if let obstruction = status.obstruction, obstruction != lastObstruction {
+                log.error("erased events stay on the disk, hidden", ["reason": obstruction])
+            }
+            lastObstruction = status.obstruction
+            report(status.retention, after: dropped)
+            dropped = status.retention
             segmentWake.sleep(timeoutMilliseconds: Housekeeping.segmentLookMilliseconds)
         }
     }
+
+    /// Says what retention has done since `before`.
+    private func report(_ status: RetentionStatus, after before: RetentionStatus) {
+        if status.droppedSegments > before.droppedSegments {
+            log.info(
+                "retention dropped the oldest segments",
+                [
+                    "segments": "\(status.droppedSegments - before.droppedSegments)",
+                    "events": "\(status.droppedEvents - before.droppedEvents)",
+                    "bytes": "\(status.droppedBytes - before.droppedBytes)", "first-kept": "\(status.firstKeptEventID)",
+                ])
+        }
+        if status.isClockUnset && !before.isClockUnset {
+            log.warning("the clock was never set: nothing is dropped by --retain-age until it is")
+        }
+        let isBehind = status.clockLag > Housekeeping.clockLagMicroseconds
+        if isBehind && before.clockLag <= Housekeeping.clockLagMicroseconds {
+            log.warning(
+                "the wall clock is ahead of the time that this service has seen pass: --retain-age goes by the latter, which catches up",
+                ["seconds": "\(status.clockLag / 1_000_000)"])
+        }
+        if let error = status.lastError, error != before.lastError {
+            log.warning("what is not to be kept could not be dropped; it is tried again", ["error": error])
+        }
+    }
+
+    /// Further than this the clock of ages is behind the wall clock only when one of the two is wrong, or the service did not run.
+    private static let clockLagMicroseconds: Int64 = 86_400_000_000
 
     func stop() {
         isStopping.store(true, ordering: .releasing)

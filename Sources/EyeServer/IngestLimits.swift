@@ -40,6 +40,13 @@ public enum IngestLimits {
     public static let erasuresWaitingMax = 256
     /// How long the erasing thread keeps its reader's memory after the last order.
     public static let erasureReaderMilliseconds: Int32 = 10_000
+    /// How long a tombstone may wait in the active segment: 12 hours. Then that is closed, and what was erased leaves the disk; half a
+    /// day is left for that.
+    public static let erasureDelayMicroseconds: Int64 = 12 * 3_600_000_000
+    /// How often that is looked at.
+    public static let erasureLookMilliseconds: UInt64 = 60_000
+    /// How long what retention drops may wait for the active segment to be full (nanoseconds): 10 minutes. Then that is closed.
+    public static let retentionWaitNanoseconds: UInt64 = 600_000_000_000
     /// How long accept(2) pauses after EMFILE or ENFILE.
     public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.

@@ -89,10 +89,35 @@ final class MetricsSource: Sendable {
         text.gauge(
             "eye_store_damaged_segments", "Closed segments of the log that are damaged and stay as they are.",
             UInt64(keeping.damagedSegments))
+        text.gauge(
+            "eye_store_erasing_segments", "Closed segments whose tombstones hide what is still on the disk.",
+            UInt64(keeping.erasingSegments))
+        text.gauge(
+            "eye_store_active_tombstones",
+            "Tombstones in the active segment; what they hide stays on the disk until that is closed.",
+            UInt64(keeping.activeTombstones))
+        text.counter(
+            "eye_store_rewritings_total", "Sealed segments written anew without erased events.", keeping.rewritings)
         text.counter("eye_store_sealings_total", "Segments sealed.", keeping.sealings)
         text.counter("eye_store_sealing_failures_total", "Attempts to seal a segment that failed.", keeping.failures)
         text.gauge(
             "eye_store_sealing_failed", "1: the last attempt to seal a segment failed (the log says why).",
             keeping.lastError == nil ? 0 : 1)
+        let retention = keeping.retention
+        text.gauge(
+            "eye_store_first_kept_event_id", "Events below this id are gone by retention; 1: none are.",
+            retention.firstKeptEventID)
+        text.counter("eye_store_dropped_segments_total", "Segments dropped by retention.", retention.droppedSegments)
+        text.counter("eye_store_dropped_events_total", "Events in them.", retention.droppedEvents)
+        text.counter("eye_store_dropped_bytes_total", "Bytes of them.", retention.droppedBytes)
+        text.gauge(
+            "eye_store_retention_bytes", "Bytes of all segments, as retention saw them last; 0: nothing is dropped.",
+            retention.bytes)
+        text.gauge(
+            "eye_store_retention_lag_seconds", "How far the clock of --retain-age is behind the wall clock.",
+            UInt64(retention.clockLag / 1_000_000))
+        text.gauge(
+            "eye_store_retention_failed", "1: the last attempt to drop a segment failed (the log says why).",
+            retention.lastError == nil ? 0 : 1)
     }
 }

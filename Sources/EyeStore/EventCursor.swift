@@ -391,20 +391,16 @@ public final class EventCursor {
             var end = neighbour
             if end == nil { end = try numberBehind(current) }
             if let end, next > 0, next < end { noteLost(next, end, .missingBytes) }
-            if current == 0 { noteLost(try firstKept(), first > 0 ? first : end ?? 1, .missingBytes) }
+            if current == 0 { noteLost(snapshot.reader.firstKeptEventID, first > 0 ? first : end ?? 1, .missingBytes) }
             neighbour = first > 0 ? first : end
         } else {
-            let start = current == 0 ? try firstKept() : neighbour
+            let start = current == 0 ? snapshot.reader.firstKeptEventID : neighbour
             if let start, first > start { noteLost(start, first, .missingSegment) }
             neighbour = next > 0 ? next : start
             if current == snapshot.segments.count - 1, let from = neighbour, let end = snapshot.nextEventID {
                 noteLost(from, end, .missingBytes)
             }
         }
-    }
-
-    private func firstKept() throws(IndexFault) -> UInt64 {
-        try io { () throws(SystemError) in try snapshot.firstKeptEventID() }
     }
 
     /// The first event id behind segment `index`, by the next one's header or the durable position; nil: not known.

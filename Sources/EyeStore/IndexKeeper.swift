@@ -40,6 +40,12 @@ final class IndexKeeper: Sendable {
         }
     }
 
+    /// The segment goes: nothing is made for it any more. On the housekeeping thread.
+    func forget(_ base: UInt64) {
+        if building.builder?.base == base { building.builder = nil }
+        work.withLock { $0.bases.removeAll { $0 == base } }
+    }
+
     /// Does a little. False: nothing is left for now.
     func step() throws(SystemError) -> Bool {
         let job = work.withLock { work -> (base: UInt64, next: UInt64)? in

@@ -37,6 +37,13 @@ struct LogInventory {
     /// Looks at the store in `folder` (which holds `log/`, `sealed/` and `watermark`). `isRunning`: a writer lives; then segments behind
     /// the watermark are not published yet, and no part of this moment.
     init(_ disk: any Disk, folder: String, isRunning: Bool) throws(StoreOpenError) {
+        for attempt in 1...LogInventory.attemptsMax {
+            try readMark(disk, folder)
+            if try look(disk, folder, isRunning: isRunning, isLast: attempt == LogInventory.attemptsMax) { break }
+        }
+    }
+
+    private mutating func readMark(_ disk: any Disk, _ folder: String) throws(StoreOpenError) {
         var version = 0
         do throws(SystemError) {
             if let found = try WatermarkReader(disk, path: folder + "/watermark").read() {
@@ -48,12 +55,10 @@ struct LogInventory {
             markFailure = error
         }
         if version > FormatVersion.current { throw .newerFormat(file: folder + "/watermark", version: version) }
-        for attempt in 1...LogInventory.attemptsMax {
-            if try look(disk, folder, isRunning: isRunning, isLast: attempt == LogInventory.attemptsMax) { break }
-        }
     }
 
-    /// False: a segment was gone when it was opened; list them again. `isLast`: such a one is left out.
+    /// False: a segment was gone when it was opened, or retention has dropped some and the segment that says so was begun behind this
+    /// moment; look again. `isLast`: such a one is left out.
     private mutating func look(
         _ disk: any Disk, _ folder: String, isRunning: Bool, isLast: Bool
     ) throws(StoreOpenError) -> Bool {
@@ -66,6 +71,8 @@ struct LogInventory {
         if isRunning, let mark { list.segments.removeAll { $0.first > mark.segment } }
         hidden = list.hidden
         segments = []
+        var first: UInt64?
+        var kept: UInt64 = 1
         for (index, name) in list.segments.enumerated() {
             let next = index + 1 < list.segments.count ? list.segments[index + 1].first : nil
             var segment = Segment(name: name, bytes: 0, fileBytes: 0, next: next)
@@ -74,7 +81,17 @@ struct LogInventory {
             do throws(SystemError) {
                 let file = try disk.open(path, .read)
                 segment.fileBytes = try file.size()
-                version = try name.isSealed ? SealedFile.version(of: file) ?? 0 : SegmentHeader.read(file)?.version ?? 0
+                if name.isSealed {
+                    version = try SealedFile.version(of: file) ?? 0
+                    if index == 0 {
+                        let cache = BlockCache(bytesMax: 0)
+                        first = try SealedFile.open(disk, folder: folder, name, cache: cache)?.firstEventID
+                    }
+                } else if let header = try SegmentHeader.read(file) {
+                    version = header.version
+                    kept = max(kept, header.firstKeptEventID)
+                    if index == 0 { first = header.firstEventID }
+                }
             } catch {
                 if error.errno == EMFILE || error.errno == ENFILE { throw .unusable(path: path, error) }
                 if error.isMissing {
@@ -94,6 +111,11 @@ struct LogInventory {
             }
             segments.append(segment)
         }
-        return true
+        guard isRunning, let first, first > kept, !isLast else { return true }
+        do throws(SystemError) {
+            return try KeptBound.read(disk, folder: folder) <= kept
+        } catch {
+            throw .unusable(path: folder, error)
+        }
     }
 }

@@ -56,6 +56,9 @@ struct SegmentFindings {
     /// Tombstones in it that hide something, those of the last commit among them.
     var tombstones: UInt32 = 0
     var lastTombstones: UInt32 = 0
+    var oldestTombstone = Int64.max
+    /// Events below this id are not kept, as its header or a record of it says.
+    var firstKeptEventID: UInt64 = 1
     /// The frames of the last commit.
     var lastCommit: [(offset: Int64, header: FrameHeader)] = []
     /// The tail that never was whole begins here.
@@ -159,6 +162,7 @@ struct LogRecovery {
             position.nextSequence = max(position.nextSequence, found.position.nextSequence, found.base)
             position.nextEventID = max(position.nextEventID, found.position.nextEventID)
             position.commit = max(position.commit, found.position.commit)
+            position.firstKeptEventID = max(position.firstKeptEventID, found.firstKeptEventID)
             for note in found.clients {
                 clients.restore(
                     token: note.token, name: note.name, sequence: note.sequence, lastSeen: note.lastSeen, now: now)
@@ -168,6 +172,7 @@ struct LogRecovery {
         position.nextSequence = max(position.nextSequence, sealed.nextSequence)
         position.nextEventID = max(position.nextEventID, sealed.nextEventID)
         position.commit = max(position.commit, sealed.commit)
+        position.firstKeptEventID = max(position.firstKeptEventID, sealed.firstKeptEventID)
 
         // What was durable once and is not there now keeps its numbers.
         let known = position
@@ -217,6 +222,7 @@ struct LogRecovery {
         // Every event and every commit has a record at least.
         position.nextEventID = file?.nextEventID ?? last + 1
         position.commit = file?.header.commit ?? last
+        position.firstKeptEventID = file?.header.firstKeptEventID ?? 1
         return position
     }
 
@@ -260,7 +266,9 @@ struct LogRecovery {
         }
         let durableBytes = durable.map { $0.segment == last.base ? $0.bytes : 0 } ?? 0
         if !isLost, let first = last.lastCommit.first, first.offset >= durableBytes {
-            return try saveTail(&report, last, first: first, isWhole: isWhole, clients: clients, now: now, salt: salt)
+            return try saveTail(
+                &report, last, first: first, isWhole: isWhole, clients: clients, now: now, salt: salt,
+                firstKept: position.firstKeptEventID)
         }
         guard isWhole, !last.isUnusable, let header = last.header else {
             if last.isUnusable { report.unusableSegments.append(last.base) }
@@ -277,7 +285,8 @@ struct LogRecovery {
         }
         return ActiveSegment(
             file: file, base: last.base, salt: header.salt, bytes: last.end, previousCRC: last.crc,
-            hasRecords: last.hasRecords, tombstones: last.tombstones)
+            hasRecords: last.hasRecords, tombstones: last.tombstones, oldestTombstone: last.oldestTombstone,
+            firstKeptEventID: header.firstKeptEventID)
     }
 
     private func fresh(
@@ -292,7 +301,7 @@ struct LogRecovery {
     /// Writes the frames of the last commit to a segment of their own: the page cache may be the only place that has them.
     private func saveTail(
         _ report: inout RecoveryReport, _ last: SegmentFindings, first: (offset: Int64, header: FrameHeader),
-        isWhole: Bool, clients: ClientTable, now: Int64, salt: UInt32
+        isWhole: Bool, clients: ClientTable, now: Int64, salt: UInt32, firstKept: UInt64
     ) throws(SystemError) -> ActiveSegment {
         let path = log + "/" + SegmentFolder.name(last.base, ".log")
         let old = try disk.open(path, .write)
@@ -307,7 +316,8 @@ struct LogRecovery {
         // The new file takes the old one's name when nothing else is in it; what is damaged there is kept aside.
         if base == last.base && !isWhole { _ = try copyTorn(base, from: 0, bytes: last.fileBytes) }
         let before = LogPosition(
-            nextSequence: base, nextEventID: first.header.firstEventID, commit: first.header.commit - 1)
+            nextSequence: base, nextEventID: first.header.firstEventID, commit: first.header.commit - 1,
+            firstKeptEventID: firstKept)
         var tombstones = isWhole ? last.tombstones - last.lastTombstones : SegmentHeader.unknownTombstones
         if base == last.base { tombstones = last.header?.tombstonesBefore ?? SegmentHeader.unknownTombstones }
         let segment = try NewSegment(

@@ -40,6 +40,8 @@ struct LogVerification {
     private(set) var unfinished: (base: UInt64, offset: Int64, bytes: Int64)?
     /// Events below this one are gone by retention.
     private var firstKept: UInt64 = 1
+    /// The segment before is gone by retention: the next one is the first.
+    private var isFrontGone = false
     /// The last place of `damage`, while the ids it costs are not known to their end.
     private var isLastOpen = false
 
@@ -53,12 +55,15 @@ struct LogVerification {
     /// Reads all of it; tells `progress` how many bytes more were read.
     mutating func run(_ progress: (Int64) -> Void) throws(SystemError) {
         for (index, segment) in inventory.segments.enumerated() {
+            let isFirst = index == 0 || isFrontGone
+            isFrontGone = false
             if segment.name.isSealed {
-                try readSealed(segment.name, isFirst: index == 0, progress)
+                try readSealed(segment.name, isFirst: isFirst, progress)
             } else {
-                try read(segment, isFirst: index == 0, progress)
+                try read(segment, isFirst: isFirst, progress)
             }
         }
+        if !mayLoseFront, firstEventID ?? 1 > firstKept { _ = try isDropped() }
         if !mayLoseFront, let first = firstEventID, first > firstKept,
             !damage.contains(where: { $0.firstEventID <= firstKept })
         {
@@ -69,7 +74,7 @@ struct LogVerification {
                     firstEventID: firstKept,
                     nextEventID: first), at: 0)
         }
-        guard let mark = inventory.mark else { return }
+        guard let mark = inventory.mark, !isFrontGone else { return }
         guard mark.nextSequence > position.nextSequence || mark.nextEventID > position.nextEventID else { return }
         if isLastOpen, let last = damage.indices.last {
             damage[last].nextEventID = max(damage[last].nextEventID, mark.nextEventID)
@@ -104,6 +109,7 @@ struct LogVerification {
             if error.isMissing, let now = try whereNow(segment.name) {
                 return try readSealed(now, isFirst: isFirst, progress)
             }
+            if error.isMissing, try isDropped() { return }
             begin(segment.base, firstEventID: nil, isFirst: isFirst)
             note(segment.name, [(0, segment.bytes, .unreadable)], next: nil)
             about.isClean = false
@@ -178,6 +184,13 @@ struct LogVerification {
         try SegmentList(disk, folder).segments.first { $0.isSealed && $0.covers(name.first) }
     }
 
+    /// Whether a segment that would begin with the next event is gone because retention, as it is by now, does not keep it.
+    private mutating func isDropped() throws(SystemError) -> Bool {
+        firstKept = max(firstKept, try KeptBound.read(disk, folder: folder))
+        isFrontGone = firstKept > position.nextEventID
+        return isFrontGone
+    }
+
     /// Reads every block, and makes every record.
     private mutating func readSealed(
         _ name: SegmentName, isFirst: Bool, _ progress: (Int64) -> Void
@@ -192,8 +205,8 @@ struct LogVerification {
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
             if error.isMissing {
                 // Rewritten under another name, or dropped by retention.
-                guard let now = try whereNow(name), now != name else { return }
-                return try readSealed(now, isFirst: isFirst, progress)
+                if let now = try whereNow(name), now != name { return try readSealed(now, isFirst: isFirst, progress) }
+                if try isDropped() { return }
             }
         }
         let damageBefore = damage.count

@@ -45,6 +45,10 @@ struct ActiveSegment {
     var hasRecords: Bool
     /// Durable tombstones in it that hide something.
     var tombstones: UInt32 = 0
+    /// When the first of them was committed.
+    var oldestTombstone = Int64.max
+    /// Events below this id are gone by retention, or may go: as its header says, so that every reader can know.
+    var firstKeptEventID: UInt64 = 1
 }
 
 /// What the next commit continues from.
@@ -53,6 +57,8 @@ struct LogPosition {
     var nextEventID: UInt64 = 1
     /// The last durable commit.
     var commit: UInt64 = 0
+    /// Events below this id are gone by retention, or are to go once a segment's header says so.
+    var firstKeptEventID: UInt64 = 1
 }
 
 /// A log's writing end.
@@ -71,8 +77,10 @@ final class LogWriter {
     private let pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
     /// Why it is unusable.
     private(set) var failure: SystemError?
-    /// Called after a roll with the bases of the segment that was closed and of the new one; on the writer's thread.
-    var closed: (UInt64, UInt64) -> Void = { _, _ in }
+    /// Called after a roll with the base of the segment that was closed and with the new one; on the writer's thread.
+    var closed: (UInt64, ActiveSegment) -> Void = { _, _ in }
+    /// Asked at a roll: the first event id that retention wants to keep.
+    var firstKeptWanted: () -> UInt64 = { 1 }
 
     // Room on the disk.
     private var isFull = false
@@ -99,8 +107,8 @@ final class LogWriter {
 
     deinit { unsafe pieces.deallocate() }
 
-    /// Makes `frames` durable as one commit. Empty ones are passed over.
-    func append(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
+    /// Makes `frames` durable as one commit. Empty ones are passed over. `isFloorKept`: nothing is taken below the free-space floor.
+    func append(_ frames: ArraySlice<Frame>, isFloorKept: Bool = true) throws(SystemError) -> CommitOutcome {
         if let failure { throw failure }
         precondition(frames.count <= StoreLimits.commitFramesMax, "a commit has at most `commitFramesMax` frames")
         var bytes: Int64 = 0
@@ -110,7 +118,7 @@ final class LogWriter {
             left += 1
         }
         if left == 0 { return .durable }
-        guard hasRoom(for: bytes) else { return .refused }
+        guard !isFloorKept || hasRoom(for: bytes) else { return .refused }
         do throws(SystemError) {
             if active.hasRecords && active.bytes + bytes > options.segmentBytes {
                 guard try roll() else { return refuse() }
@@ -162,6 +170,7 @@ final class LogWriter {
             active.previousCRC = crc
             active.hasRecords = true
             active.tombstones += tombstones
+            if tombstones > 0 { active.oldestTombstone = min(active.oldestTombstone, time.nowMicroseconds()) }
             bytesSinceCheck += bytes
             position = next
             try publish()
@@ -238,9 +247,25 @@ final class LogWriter {
         }
     }
 
+    /// Makes it durable, and known to every reader, that events below `id` are not kept: by the header of a new segment. What is given up
+    /// makes room, so the free-space floor is not looked at. False: the storage is full.
+    func keep(from id: UInt64) throws(SystemError) -> Bool {
+        if let failure { throw failure }
+        guard active.firstKeptEventID < id else { return true }
+        position.firstKeptEventID = max(position.firstKeptEventID, id)
+        if !active.hasRecords {
+            // A segment without records has the next one's name.
+            let frame = Frame()
+            frame.appendRetention(firstKeptEventID: id, received: time.nowMicroseconds())
+            guard try append([frame], isFloorKept: false) == .durable else { return false }
+        }
+        return try closeSegment()
+    }
+
     /// Begins the next segment. False: the storage is full. The old one is durable: every commit was synced.
     private func roll() throws(SystemError) -> Bool {
         let old = active.base
+        position.firstKeptEventID = max(position.firstKeptEventID, firstKeptWanted())
         do throws(SystemError) {
             let segment = NewSegment(
                 base: position.nextSequence, position: position, salt: UInt32(truncatingIfNeeded: salts.next()),
@@ -255,7 +280,7 @@ final class LogWriter {
         }
         // Readers must know of the new segment before they look for the index of the old one.
         try publish()
-        closed(old, active.base)
+        closed(old, active)
         return true
     }
 }
@@ -294,7 +319,7 @@ struct NewSegment {
         let head = ByteBuffer(count: StoreLimits.headerBytes)
         let header = SegmentHeader(
             base: base, firstEventID: position.nextEventID, created: created, salt: salt,
-            tombstonesBefore: tombstonesBefore, commit: position.commit)
+            tombstonesBefore: tombstonesBefore, commit: position.commit, firstKeptEventID: position.firstKeptEventID)
         var crc = unsafe header.write(to: head.bytes.baseAddress.unsafelyUnwrapped)
         try unsafe file.write(UnsafeRawBufferPointer(head.bytes), at: 0)
         var bytes = Int64(StoreLimits.headerBytes)
@@ -358,11 +383,21 @@ struct NewSegment {
         CrashPoint.reach(.folderSynced)
         return ActiveSegment(
             file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty,
-            tombstones: tombstones)
+            tombstones: tombstones, oldestTombstone: tombstones > 0 ? created : Int64.max,
+            firstKeptEventID: position.firstKeptEventID)
     }
 }
 
 extension Frame {
+    /// Appends the first event id that retention keeps, to an empty frame.
+    func appendRetention(firstKeptEventID id: UInt64, received: Int64) {
+        guard
+            let record = unsafe begin(
+                kind: RecordKind.retention, flags: 0, length: Record.retentionBytes, token: 0, received: received)
+        else { preconditionFailure("an empty frame takes a record of some bytes") }
+        unsafe record.put(id, 24)
+    }
+
     /// Appends what an opening keeps of a client. False: the frame is full.
     func appendKept(_ client: ClientTable.Client) -> Bool {
         let length = Record.clientBytes + client.name.count

@@ -8,6 +8,7 @@ enum RecordKind {
     static let tombstone: UInt8 = 3
     static let client: UInt8 = 4
     static let rejected: UInt8 = 5
+    static let retention: UInt8 = 6
 }
 
 /// Offsets of fields in a record, see docs/format.md.
@@ -20,6 +21,7 @@ enum Record {
     @inlinable static var eventBytes: Int { 48 }
     @inlinable static var eventWithIDBytes: Int { 64 }
     static let clientBytes = 32
+    static let retentionBytes = 32
     @inlinable static var hasEventID: UInt8 { 1 }
     @inlinable static var eventKind: UInt8 { 1 }
 }
@@ -57,6 +59,9 @@ struct RecordView {
     var clientSequence: UInt64 { unsafe bytes.u64(24) }
     var clientName: UnsafeRawBufferPointer { unsafe bytes.slice(32, bytes.count - 32) }
 
+    // Retention.
+    var firstKeptEventID: UInt64 { unsafe bytes.u64(24) }
+
     // Rejected sample.
     var code: UnsafeRawBufferPointer { unsafe bytes.slice(24, a) }
     var message: UnsafeRawBufferPointer { unsafe bytes.slice(24 + a, b) }
@@ -84,6 +89,8 @@ struct RecordView {
             }
         case RecordKind.rejected:
             guard record.a + record.b + record.c <= length - Record.headBytes else { return nil }
+        case RecordKind.retention:
+            guard length >= Record.retentionBytes else { return nil }
         case RecordKind.tombstone:
             guard (length - Record.headBytes) % 16 == 0 else { return nil }
         default: break

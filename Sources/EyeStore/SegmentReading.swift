@@ -44,6 +44,7 @@ struct SegmentReading {
                 found.header = header
                 found.position.nextEventID = max(found.position.nextEventID, header.firstEventID)
                 found.position.commit = max(found.position.commit, header.commit)
+                found.firstKeptEventID = max(found.firstKeptEventID, header.firstKeptEventID)
                 found.salt = header.salt
                 found.crc = header.crc
                 found.end = Int64(StoreLimits.headerBytes)
@@ -135,6 +136,7 @@ extension SegmentFindings {
         defer {
             tombstones += UInt32(erasures.count)
             lastTombstones += UInt32(erasures.count)
+            for receipt in erasures.receipts { oldestTombstone = min(oldestTombstone, receipt.erased) }
         }
         var sequence = frame.header.firstSequence
         while offset < frame.payloadCount, let record = unsafe RecordView.at(offset, of: frame.payload) {
@@ -151,6 +153,7 @@ extension SegmentFindings {
                         token: record.token, name: unsafe Array(record.clientName), sequence: record.clientSequence,
                         lastSeen: record.received))
             case RecordKind.tombstone: erasures.add(record, sequence: sequence, nextEventID: id)
+            case RecordKind.retention: firstKeptEventID = max(firstKeptEventID, record.firstKeptEventID)
             default: break
             }
             sequence += 1

@@ -66,6 +66,10 @@ public enum StoreLimits {
     public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
     /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
     public static let sealBacklogBytesMax: UInt64 = 2 << 30
+    /// How often retention looks at the store while no segment is closed (nanoseconds).
+    public static let retentionLookNanoseconds: UInt64 = 10_000_000_000
+    /// How often the clock of retention is written down (nanoseconds): what passed since is not counted if the process is killed.
+    public static let retentionClockNanoseconds: UInt64 = 600_000_000_000
     /// Bytes of blocks kept while a sealed segment is compared with its log.
     public static let sealedComparisonCacheBytes = 4 << 20
     /// Bytes read at a time when a segment is scanned.
@@ -116,6 +120,10 @@ public struct StoreOptions: Sendable {
     public var minFreeBytes: UInt64 = 64 << 20
     /// How long to wait for a lock that somebody else holds.
     public var lockWaitMilliseconds = 500
+    /// The oldest segments are dropped while all are more bytes than this (`--retain-bytes`); nil: none is.
+    public var retainBytes: UInt64?
+    /// A segment is dropped when its newest event was received longer ago than this, in microseconds (`--retain-age`); nil: none is.
+    public var retainMicroseconds: Int64?
     /// Whether closed segments are sealed.
     public var seals = true
     /// What knows the inside of `data`.

@@ -33,6 +33,8 @@ public final class StoreReader {
     private var kept: [SegmentName: any KeptSegment] = [:]
     private var segments: [SegmentName] = []
     private var listNumber: UInt64 = 0
+    /// Events below this id are gone by retention: the newest header that was seen says so.
+    private(set) var firstKeptEventID: UInt64 = 1
     private var mark: Watermark?
     private var clock: UInt64 = 0
     /// The list of segments may have changed.
@@ -103,6 +105,12 @@ public final class StoreReader {
 
     private func list(_ stamps: FolderStamps) throws(SystemError) {
         segments = try SegmentList(disk, folder).segments
+        if try !settleFront() {
+            // The segment that says why may have been begun after `log/` was listed and before `sealed/` was, or written anew by a start.
+            firstKeptEventID = max(firstKeptEventID, try KeptBound.read(disk, folder: folder))
+            segments = try SegmentList(disk, folder).segments
+            _ = try settleFront()
+        }
         listNumber += 1
         listed = stamps
         // A change in the same tick of the file system's clock would not show.
@@ -110,6 +118,41 @@ public final class StoreReader {
         let known = Set(segments)
         for (name, segment) in kept where !known.contains(name) || segment.isReplaced() { kept[name] = nil }
         erasures.keep(segments)
+    }
+
+    /// Leaves out the oldest segments that retention does not keep, whether their files are still there or not. False: events before the
+    /// first segment are missing, and nothing says why.
+    private func settleFront() throws(SystemError) -> Bool {
+        for name in segments.reversed() {
+            guard let said = try number(name, { (segment) throws(SystemError) in try segment.firstKeptEventID() })
+            else {
+                continue
+            }
+            firstKeptEventID = max(firstKeptEventID, said)
+            break
+        }
+        func first(_ index: Int) throws(SystemError) -> UInt64? {
+            try number(segments[index]) { (segment) throws(SystemError) in try segment.firstEventID() }
+        }
+        while segments.count > 1, firstKeptEventID > 1 {
+            if let first = try first(0), first >= firstKeptEventID { break }
+            guard let next = try first(1), next <= firstKeptEventID else { break }
+            segments.removeFirst()
+        }
+        guard !segments.isEmpty, let first = try first(0) else { return true }
+        return first <= firstKeptEventID
+    }
+
+    /// What a header says; nil: it is damaged, or the segment is gone.
+    private func number(
+        _ name: SegmentName, _ body: (any KeptSegment) throws(SystemError) -> UInt64?
+    ) throws(SystemError) -> UInt64? {
+        do throws(SystemError) {
+            return try body(segment(name))
+        } catch {
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            return nil
+        }
     }
 
     /// A segment was not where it should be: look again next time.
@@ -251,18 +294,6 @@ public struct Snapshot {
             if error.isMissing { reader.noteMissing(segments[index]) }
             return nil
         }
-    }
-
-    /// Events below this id are gone by retention: the newest segment that can say so says.
-    func firstKeptEventID() throws(SystemError) -> UInt64 {
-        for name in segments.reversed() {
-            do throws(SystemError) {
-                if let kept = try reader.segment(name).firstKeptEventID() { return kept }
-            } catch {
-                if error.errno == EMFILE || error.errno == ENFILE { throw error }
-            }
-        }
-        return 1
     }
 
     /// The index of the last segment that begins at or before event `id`; 0 if there is none. Headers that cannot be read say nothing:

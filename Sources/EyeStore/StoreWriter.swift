@@ -31,7 +31,12 @@ public final class StoreWriter: @unchecked Sendable {
         self.keeper = keeper
         self.recovery = recovery
         self.time = time
-        log.closed = { [keeper] base, next in keeper.add(base, next: next) }
+        keeper.note(activeTombstones: log.active.tombstones)
+        log.closed = { [keeper] base, next in
+            keeper.add(base, next: next.base)
+            keeper.noteFirstKept(next.firstKeptEventID)
+        }
+        log.firstKeptWanted = { [keeper] in keeper.firstKeptWanted }
     }
 
     /// Opens the store in `folder` (made if it is not there), takes its lock and recovers it. Touches nothing when it is locked or
@@ -56,7 +61,10 @@ public final class StoreWriter: @unchecked Sendable {
                 window, recovered: recovered, now: time.nowMicroseconds())
             let keeper = try SegmentKeeper(
                 disk, folder: folder, active: recovered.writer.active.base, seed: recovered.writer.nextSalt(),
-                options: options, time: time)
+                options: options, time: time,
+                retention: RetentionWish(
+                    known: recovered.writer.active.firstKeptEventID, wanted: recovered.writer.position.firstKeptEventID,
+                    since: time.monotonicNanoseconds()))
             return StoreWriter(
                 log: recovered.writer, lock: lock, window: window, keeper: keeper, recovery: report, time: time)
         } catch {
@@ -144,7 +152,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// A clean stop: the watermark becomes durable too. Not to be called after a failure.
     public func close() throws(SystemError) { try log.close() }
 
-    /// A slice of background work: closed segments are indexed, then sealed. For a housekeeping thread; needs nothing of the appender.
+    /// A slice of background work: what is not to be kept is dropped, closed segments are indexed, then sealed. For a housekeeping thread; needs nothing of the appender.
     /// True: there is more to do now; false: nothing until a segment is closed, or until later.
     public func maintain() throws(SystemError) -> Bool { try keeper.step() }
 
@@ -171,10 +179,29 @@ public final class StoreWriter: @unchecked Sendable {
         if !frames.isEmpty {
             guard try log.append(frames[...]) == .durable else { return .refused }
             job.committed(frames, firstSequence: position.nextSequence, nextEventID: position.nextEventID)
+            keeper.note(activeTombstones: log.active.tombstones)
         }
         guard isLast else { return .more }
         try log.synchronizeWatermark()
         return .done
+    }
+
+    /// Closes the active segment if it holds a tombstone that was committed at or before `moment` (µs since 1970 UTC), or in the future
+    /// (the wall clock went back since), so that what it hides can be taken off the disk. False: there is no room for a new one.
+    public func closeForErasures(until moment: Int64) throws(SystemError) -> Bool {
+        guard log.active.tombstones > 0 else { return true }
+        let oldest = log.active.oldestTombstone
+        guard oldest <= moment || oldest > time.nowMicroseconds() else { return true }
+        return try log.closeSegment()
+    }
+
+    // MARK: Retention
+
+    /// Closes the active segment if retention has waited at least so long for the next one, whose header tells every reader what is not kept
+    /// any more; only then it is removed. False: there is no room for a new segment.
+    public func closeForRetention(after nanoseconds: UInt64) throws(SystemError) -> Bool {
+        guard let id = keeper.firstKept(waitingFor: nanoseconds) else { return true }
+        return try log.keep(from: id)
     }
 
     // MARK: Duplicates

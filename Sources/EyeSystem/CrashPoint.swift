@@ -31,6 +31,10 @@ public enum CrashPoint: String, CaseIterable, Sendable {
     case sealedRenamed = "sealed-renamed"
     /// Its log is removed, which may not be durable.
     case logRemoved = "log-removed"
+    /// A sealed segment was written anew without erased events and has taken the old one's place, which may not be durable.
+    case sealedRewritten = "sealed-rewritten"
+    /// A segment was dropped by retention: its file is removed, which may not be durable.
+    case segmentDropped = "segment-dropped"
     /// The accounts file is replaced, its name may not be durable.
     case accountsReplaced = "accounts-replaced"
 

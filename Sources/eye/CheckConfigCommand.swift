@@ -13,6 +13,7 @@ enum CheckConfigCommand {
         options: ServeCommand.settings,
         run: { invocation throws(Failure) in
             let options = ServeCommand.options(invocation)
+            try options.check()
             if options.only != .http {
                 _ = try Serve.resolve(options.tcp)
                 _ = try Serve.resolve(options.udp, datagram: true)

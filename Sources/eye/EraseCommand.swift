@@ -8,17 +8,17 @@ import EyeWire
 /// `eye erase`.
 enum EraseCommand {
     static let command = Command(
-        path: ["erase"], summary: "Hides an event or a session from every query, for good.",
+        path: ["erase"], summary: "Erases an event or a session, for good.",
         details: [
             "eye erase event 4711, or eye erase session e2085be5-9137-4e4e-80b5-f1ffddc25423.",
-            "The service must run. When this ends, no query shows any of it; its bytes stay on the disk in this version.",
+            "The service must run. When this ends, no query shows any of it; its bytes leave the disk within a day.",
             "Ends with code 1 if there is nothing to erase.",
         ],
         operands: [Operand(name: "KIND"), Operand(name: "ID")],
         options: [
             CommandTable.data,
             Option(name: "dry-run", kind: .flag, help: "Only says what would be erased."),
-            Option(name: "now", kind: .flag, help: "Asks that the bytes leave the disk at once; not done yet."),
+            Option(name: "now", kind: .flag, help: "Takes the bytes off the disk at once."),
         ],
         run: { invocation throws(Failure) in
             let subject = try subject(invocation.operands[0], invocation.operands[1])

@@ -40,6 +40,7 @@ struct Greeting {
         if !doors.isEmpty { lines.append("  events   " + doors.joined(separator: "  ")) }
         if let http { lines.append("  queries  http://\(http)/") }
         if let statusPlace { lines.append("  status   http://\(statusPlace)/-/ready") }
+        if options.only != .http { lines.append("  keeps    " + kept) }
         if let first { lines += [""] + Greeting.credentials(first) }
         lines += [""] + examples
         return lines.joined(separator: "\n") + "\n"
@@ -49,6 +50,14 @@ struct Greeting {
     var status: String {
         let places = [tcp.map { "TCP \($0)" }, udp.map { "UDP \($0)" }, http.map { "HTTP \($0)" }].compactMap { $0 }
         return (["serving"] + places).joined(separator: " ")
+    }
+
+    /// For how long, in words.
+    private var kept: String {
+        var limits: [String] = []
+        if let age = options.retainMicroseconds { limits.append("\(Quantity.span(age)) of events") }
+        if let bytes = options.retainBytes { limits.append("\(Quantity.size(bytes)) of segments") }
+        return limits.isEmpty ? "every event" : limits.joined(separator: ", at most ") + "; older segments are dropped"
     }
 
     /// The credentials that a first start made.

@@ -114,6 +114,15 @@ enum Quantity {
         scaled(text, [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40), ("", 1)])
     }
 
+    /// The shortest text for a number of bytes: 67,108,864 → `64M`.
+    static func size(_ bytes: Int64) -> String {
+        for (unit, scale) in [("T", Int64(1) << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)]
+        where bytes % scale == 0 && bytes != 0 {
+            return "\(bytes / scale)\(unit)"
+        }
+        return "\(bytes)"
+    }
+
     /// `90d` → microseconds.
     static func microseconds(_ text: String) -> Int64? { scaled(text, spans) }
 

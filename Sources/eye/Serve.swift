@@ -100,6 +100,8 @@ enum Serve {
         var store = StoreOptions()
         store.segmentBytes = options.segmentBytes
         store.minFreeBytes = UInt64(options.minFreeBytes)
+        store.retainMicroseconds = options.retainMicroseconds
+        store.retainBytes = options.retainBytes.map { UInt64($0) }
         store.decomposer = EventDataReading()
         let service = try IngestService(ingest, store: store, disk: disk, time: time, log: log) { error in
             log.error("the disk failed: nothing that was not acknowledged is promised; stopping", ["error": "\(error)"])
@@ -147,11 +149,6 @@ enum Serve {
         var http = HTTPOptions(folder: options.data, address: address)
         http.futureMicroseconds = options.maxFutureMicroseconds
         http.origins = options.corsOrigins
-        if let wrong = options.corsOrigins.first(where: { !HTTPOptions.isOrigin($0) }) {
-            throw Failure(
-                "--cors-origins: '\(wrong)' is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path",
-                code: ExitCode.usage)
-        }
         http.status = try resolve(options.status)
         http.hasAccessLog = options.hasAccessLog
         let service = HTTPService(http, disk: disk, time: time, log: log)

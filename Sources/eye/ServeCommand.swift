@@ -52,6 +52,14 @@ enum ServeCommand {
                 environment: "EYE_MIN_FREE_BYTES", fallback: "64M",
                 help: "Ingest answers 'storage-full' while fewer bytes are free on the disk."),
             Option(
+                name: "retain-age", placeholder: "SPAN", kind: .duration(3_600_000_000...3_153_600_000_000_000),
+                environment: "EYE_RETAIN_AGE",
+                help: "Drops segments whose newest event was received longer ago; everything is kept without it."),
+            Option(
+                name: "retain-bytes", placeholder: "BYTES", kind: .bytes((1 << 20)...(1 << 50)),
+                environment: "EYE_RETAIN_BYTES",
+                help: "Drops the oldest segments while all take more; at least four times --segment-bytes."),
+            Option(
                 name: "log-format", placeholder: "FORMAT", kind: .choice(Log.Format.allCases.map(\.rawValue)),
                 environment: "EYE_LOG_FORMAT", fallback: "text", isReloadable: true,
                 help: "How log lines on stderr look."),
@@ -65,6 +73,7 @@ enum ServeCommand {
                 try Output.out(SettingsText.text(invocation))
                 return ExitCode.success
             }
+            try options(invocation).check()
             return runServe(invocation)
         })
 
@@ -86,6 +95,7 @@ enum ServeCommand {
             loops: Int(invocation.number("loops") ?? 0),
             maxFutureMicroseconds: invocation.duration("max-future") ?? 0,
             segmentBytes: invocation.bytes("segment-bytes") ?? 0, minFreeBytes: invocation.bytes("min-free-bytes") ?? 0,
+            retainMicroseconds: invocation.duration("retain-age"), retainBytes: invocation.bytes("retain-bytes"),
             logFormat: invocation.text("log-format").flatMap { Log.Format(rawValue: $0) } ?? .text,
             hasAccessLog: invocation.isSet("access-log"))
     }

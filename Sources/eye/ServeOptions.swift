@@ -1,5 +1,6 @@
 // What `eye serve` was told to do, after flags, variables and defaults.
 
+import EyeQueryHTTP
 import EyeSystem
 
 /// Options of `eye serve`, checked.
@@ -25,7 +26,27 @@ struct ServeOptions: Sendable {
     var segmentBytes: Int64
     /// Ingest stops while fewer bytes than these are free on the data folder's file system.
     var minFreeBytes: Int64
+    /// Segments whose newest event was received longer ago are dropped, in microseconds; nil: none.
+    var retainMicroseconds: Int64?
+    /// The oldest segments are dropped while all take more bytes; nil: none.
+    var retainBytes: Int64?
+    /// So many segments must fit into `retainBytes`, or most of the store would come and go at once.
+    static let segmentsKeptMin: Int64 = 4
     var logFormat: Log.Format
     /// A log line for each HTTP request.
     var hasAccessLog: Bool
+
+    /// What no option's own kind can check.
+    func check() throws(Failure) {
+        if let wrong = corsOrigins.first(where: { !HTTPOptions.isOrigin($0) }) {
+            throw Failure(
+                "--cors-origins: '\(Visible.text(wrong))' is no origin: write https://HOST or http://HOST:PORT, in lower case, "
+                    + "without a path", code: ExitCode.usage)
+        }
+        if let retainBytes, retainBytes / ServeOptions.segmentsKeptMin < segmentBytes {
+            throw Failure(
+                "--retain-bytes must be at least \(ServeOptions.segmentsKeptMin) times --segment-bytes, which is "
+                    + "\(segmentBytes) (see 'eye serve --help')", code: ExitCode.usage)
+        }
+    }
 }

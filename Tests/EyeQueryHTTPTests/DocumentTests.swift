@@ -50,6 +50,7 @@ import Testing
         for kind in StatsQuery.Kind.allCases {
             coded += (["FILTERS"] + kind.others).map { "/stats/\(kind.rawValue) \($0)" }
         }
+        coded += PageParameters.known.map { "/erasures/ \($0)" }
         for path in ["/event_detail/{id}", "/sessions/{session_id}/"] {
             coded += ErasureExchange.known.map { "\(path) \($0)" }
         }

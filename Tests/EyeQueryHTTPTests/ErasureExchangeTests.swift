@@ -55,6 +55,27 @@ import Testing
         #expect(try service.call("GET", "/event_detail/\(id)", token: service.reader).status == 200)
     }
 
+    @Test func receiptsAreListedNewestFirstInPages() throws {
+        let service = try ServiceFixture()
+        let ids = try (1...5).map { try Self.post(service, "n\($0)") }
+        for id in ids.dropLast() {
+            #expect(try service.call("DELETE", "/event_detail/\(id)", token: service.admin).status == 200)
+        }
+        let all = try service.call("GET", "/erasures/", token: service.admin)
+        #expect(all.status == 200 && all.array.map { $0["first_event_id"] as? Int } == ids.dropLast().reversed())
+        #expect(all.array.allSatisfy { $0["kind"] as? String == "event" && $0["events"] as? Int == 1 })
+        #expect(all.array.allSatisfy { $0["token_id"] as? Int == 1 && $0["removed"] as? Bool == false })
+        var paged: [Int] = []
+        var target: String? = "/erasures/?limit=3"
+        while let next = target {
+            let page = try service.call("GET", next, token: service.admin)
+            paged += page.ids
+            target = page.next
+        }
+        #expect(paged == all.ids && paged == paged.sorted(by: >))
+        #expect(try service.call("GET", "/erasures/", token: service.both).status == 403)
+    }
+
     @Test func whatIsNotMeantIsRefused() throws {
         let service = try ServiceFixture()
         let id = try Self.post(service, "a")

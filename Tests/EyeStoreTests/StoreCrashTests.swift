@@ -34,6 +34,9 @@ import Testing
                 segmentBytes: Int64([1_500, 4_000, 20_000].randomElement(using: &random)!),
                 seals: Int.random(in: 0..<4, using: &random) != 0)
             options.randomSeed = seed
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                options.retainBytes = UInt64.random(in: 4_000...40_000, using: &random)
+            }
             self.options = options
         }
 
@@ -107,6 +110,14 @@ import Testing
                 if Int.random(in: 0..<5, using: &random) == 0 {
                     do { try erase(writer, reader) } catch { return }
                 }
+                // What the service does by the clock, so that what is erased or dropped leaves the disk.
+                do {
+                    if Int.random(in: 0..<8, using: &random) == 0 {
+                        _ = try writer.closeForErasures(until: Int64.max - 1)
+                    }
+                    if Int.random(in: 0..<3, using: &random) == 0 { _ = try writer.closeForRetention(after: 0) }
+                } catch { return }
+                time.monotonic += StoreLimits.retentionLookNanoseconds / 4
                 if Int.random(in: 0..<6, using: &random) == 0 { try check(reader, afterStart: false) }
             }
             if Bool.random(using: &random) { do { try writer.close() } catch { return } }
@@ -116,6 +127,8 @@ import Testing
         private mutating func erase(_ writer: StoreWriter, _ reader: StoreReader) throws {
             let subject: ErasureSubject
             var wanted: [UInt64]
+            _ = try reader.snapshot()
+            noteDropped(reader)
             if Bool.random(using: &random), let id = kept.keys.sorted().randomElement(using: &random) {
                 subject = .event(id)
                 wanted = [id]
@@ -131,6 +144,11 @@ import Testing
             if receipt == nil, case .event = subject { #expect(wanted.isEmpty, "seed \(seed)") }
             erased.formUnion(wanted)
             maybeErased.subtract(wanted)
+        }
+
+        /// What a reader knows to be dropped is gone for good, like what is erased.
+        private mutating func noteDropped(_ reader: StoreReader) {
+            erased.formUnion(kept.keys.lazy.filter { $0 < reader.firstKeptEventID })
         }
 
         private mutating func open() throws -> StoreWriter? {
@@ -150,6 +168,7 @@ import Testing
         private mutating func check(_ reader: StoreReader, afterStart: Bool) throws {
             let (events, damage) = try reader.snapshot().all()
             #expect(damage.isEmpty, "seed \(seed): \(damage)")
+            noteDropped(reader)
             var found: [UInt64: TestEvent] = [:]
             for event in events {
                 #expect(found[event.id] == nil, "seed \(seed): id \(event.id) twice")

@@ -16,7 +16,9 @@ import Testing
     static let sealing: Set<CrashPoint> = [.sealedWritten, .sealedSynced, .sealedRenamed, .logRemoved]
 
     @Test func everyPointHasATest() {
-        #expect(Set(Self.plan.map(\.point) + [.accountsReplaced]) == Set(CrashPoint.allCases))
+        // The rewriting of sealed segments has its test among those of erasure, the dropping of segments among those of retention.
+        let others: [CrashPoint] = [.accountsReplaced, .sealedRewritten, .segmentDropped]
+        #expect(Set(Self.plan.map(\.point) + others) == Set(CrashPoint.allCases))
     }
 
     @Test(arguments: plan.map(\.point)) func nothingAcknowledgedIsLost(_ point: CrashPoint) throws {

@@ -9,7 +9,7 @@ final class SealedComparison {
     enum Verdict {
         /// Call again.
         case working
-        /// Every record of the log is in the sealed segment, byte for byte, and no other.
+        /// Every record of the log is in the sealed segment, byte for byte, and no other; what is erased may be there or not.
         case same
         /// Not so, or a block of it is damaged; the log has to stay.
         case different(String)
@@ -27,10 +27,20 @@ final class SealedComparison {
     /// What is not rows; nil: not come to yet.
     private var tables: SealedTableCheck?
 
-    /// `log`: of segment `base`, which ends where `next` begins.
-    init(_ sealed: SealedFile, log: any DiskFile, base: UInt64, next: UInt64) throws(SystemError) {
+    private let omission: SealedOmission
+    private var look = IDSet.Look()
+    private let mayHaveGaps: Bool
+
+    /// `log`: of segment `base`, which ends where `next` begins. `omission`: what is erased. `mayHaveGaps`: damage in the log is no reason.
+    init(
+        _ sealed: SealedFile, log: any DiskFile, base: UInt64, next: UInt64,
+        omission: SealedOmission = SealedOmission(),
+        mayHaveGaps: Bool = false
+    ) throws(SystemError) {
         self.sealed = sealed
         self.next = next
+        self.omission = omission
+        self.mayHaveGaps = mayHaveGaps
         scanner = SegmentScanner(log, base: base, limit: try log.size())
     }
 
@@ -45,7 +55,7 @@ final class SealedComparison {
         }
         switch try scanner.next() {
         case .working: return .working
-        case .bad: return .different("the log is damaged")
+        case .bad: return mayHaveGaps ? .working : .different("the log is damaged")
         case .end: return finish()
         case .frame(let frame):
             if frame.header.firstSequence >= next { return finish() }
@@ -74,13 +84,20 @@ final class SealedComparison {
             offset += record.byteCount
             switch record.kind {
             case RecordKind.event:
-                guard try self.id(ofRow: events) == id else { return "event \(id) is not where it should be" }
+                guard try self.id(ofRow: events) == id else {
+                    // Left out.
+                    guard omission.events.contains(id, &look) else { return "event \(id) is not where it should be" }
+                    id += 1
+                    continue
+                }
                 let found = try sealed.record(events, into: scratch)
                 guard unsafe found.bytes.equals(record.bytes) else { return "event \(id) is another one" }
                 events += 1
                 id += 1
             case RecordKind.session:
-                guard try sealed.session(record.session) != nil else { return "a session is missing" }
+                guard try sealed.session(record.session) != nil || !omission.sequences.isEmpty else {
+                    return "a session is missing"
+                }
             default: break
             }
         }

@@ -59,7 +59,7 @@ final class SealedReaderSegment: KeptSegment {
         return try opened()?.nextEventID
     }
 
-    func firstKeptEventID() throws(SystemError) -> UInt64? { nil }
+    func firstKeptEventID() throws(SystemError) -> UInt64? { try opened()?.header.firstKeptEventID }
 
     func tombstonesBefore() throws(SystemError) -> UInt32? { nil }
 

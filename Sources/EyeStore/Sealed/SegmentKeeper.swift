@@ -20,8 +20,18 @@ public struct KeeperStatus: Sendable, Equatable {
     /// Segments that were sealed, and attempts that failed, since the start.
     public internal(set) var sealings: UInt64 = 0
     public internal(set) var failures: UInt64 = 0
+    /// Sealed segments that were written anew without erased events, since the start.
+    public internal(set) var rewritings: UInt64 = 0
+    /// Closed segments whose tombstones hide what is still on the disk.
+    public internal(set) var erasingSegments = 0
+    /// Tombstones in the active segment: what they hide leaves the disk when that was closed.
+    public internal(set) var activeTombstones = 0
     /// Why the last attempt failed; nil: it did not.
     public internal(set) var lastError: String?
+    /// Why erased events cannot leave the disk, though they are hidden; nil: they can.
+    public internal(set) var obstruction: String?
+    /// What retention has done.
+    public internal(set) var retention = RetentionStatus()
 }
 
 /// The writer's background work on closed segments.
@@ -34,33 +44,49 @@ final class SegmentKeeper: Sendable {
         var pacing: SealPacing
     }
 
-    private let disk: any Disk
-    private let folder: String
-    private let options: StoreOptions
-    private let time: any TimeSource
-    private let indexes: IndexKeeper
+    let disk: any Disk
+    let folder: String
+    let options: StoreOptions
+    let time: any TimeSource
+    let indexes: IndexKeeper
+    let retention: Mutex<RetentionWish>
     private let shared: Mutex<Shared>
-    private let desk = Desk()
+    let desk = Desk()
 
     /// What is under way with a segment.
-    private enum Job {
+    enum Job {
         case sealing(SegmentSealer)
         case comparing(SealedComparison, temporary: String, sealed: SegmentName)
     }
 
+    /// What is under way with a sealed segment that holds erased events.
+    enum Rewrite {
+        case sealing(SegmentSealer)
+        case comparing(RewriteComparison, SealedFile)
+    }
+
     /// What the housekeeping thread alone touches.
-    private final class Desk: @unchecked Sendable {
+    final class Desk: @unchecked Sendable {
         var isTidy = false
         /// Closed segments of the log, oldest first, and what follows each.
         var closed: [(base: UInt64, next: UInt64)] = []
         /// Log segments that a sealed one hides, and that one: what a crash left between rename and removal.
         var hidden: [(base: UInt64, sealed: SegmentName)] = []
-        /// Segments that stay in the log in this life.
+        /// Segments that stay in the log, and those of them that do because they are damaged.
         var leftAlone: Set<UInt64> = []
+        var damaged: Set<UInt64> = []
         var job: (base: UInt64, next: UInt64, what: Job)?
         var hiddenJob: (base: UInt64, sealed: SegmentName, what: SealedComparison)?
+        /// What tombstones of closed segments hide.
+        var pending = PendingErasures()
+        var rewrite: (name: SegmentName, old: SealedFile, what: Rewrite)?
+        /// Damaged segments that are sealed all the same, because they hold erased events.
+        var forced: Set<UInt64> = []
+        /// Sealed segments that cannot be written anew: newer tombstones have to stay.
+        var obstructed: Set<SegmentName> = []
         /// Nothing is tried before this time.
         var pauseUntil: UInt64 = 0
+        var retention = RetentionWork()
         var seed: UInt64
         init() {
             var system = SystemRandomNumberGenerator()
@@ -69,7 +95,8 @@ final class SegmentKeeper: Sendable {
     }
 
     init(
-        _ disk: any Disk, folder: String, active: UInt64, seed: UInt64, options: StoreOptions, time: any TimeSource
+        _ disk: any Disk, folder: String, active: UInt64, seed: UInt64, options: StoreOptions, time: any TimeSource,
+        retention wish: RetentionWish
     ) throws(SystemError) {
         self.disk = disk
         self.folder = folder
@@ -77,11 +104,15 @@ final class SegmentKeeper: Sendable {
         self.time = time
         indexes = try IndexKeeper(disk, folder: folder, active: active, seed: seed)
         shared = Mutex(Shared(active: active, pacing: SealPacing(options)))
+        retention = Mutex(wish)
         desk.seed = seed
+        note { $0.retention.firstKeptEventID = wish.known }
     }
 
     /// What was done and is left; any thread.
     var status: KeeperStatus { shared.withLock { $0.status } }
+    /// The active segment, by its first sequence.
+    var active: UInt64 { shared.withLock { $0.active } }
 
     /// A segment was closed by segment `next`; called by the appender.
     func add(_ base: UInt64, next: UInt64) {
@@ -92,11 +123,18 @@ final class SegmentKeeper: Sendable {
             shared.active = next
             shared.isListStale = true
             shared.status.waitingSegments += 1
+            shared.status.activeTombstones = 0
         }
+    }
+
+    /// So many tombstones are in the active segment; called by the appender.
+    func note(activeTombstones: UInt32) {
+        shared.withLock { $0.status.activeTombstones = Int(activeTombstones) }
     }
 
     /// Does a little. False: nothing is left for now.
     func step() throws(SystemError) -> Bool {
+        if retain() { return true }
         if try indexes.step() { return true }
         guard options.seals else { return false }
         if time.monotonicNanoseconds() < desk.pauseUntil { return false }
@@ -120,7 +158,15 @@ extension SegmentKeeper {
         }
         if desk.hiddenJob != nil || !desk.hidden.isEmpty { return try dropHidden() }
         if desk.job != nil { return try goOn() }
+        if let rewrite = desk.rewrite {
+            try goOnRewriting(rewrite.name, rewrite.old, rewrite.what)
+            return true
+        }
         if shared.withLock({ $0.isListStale }) { try list() }
+        if let next = try nextToRewrite() {
+            try beginRewrite(next.name, next.file)
+            return true
+        }
         guard let next = desk.closed.first(where: { !desk.leftAlone.contains($0.base) }) else { return false }
         let free = try disk.freeBytes(folder)
         let now = time.monotonicNanoseconds()
@@ -139,8 +185,11 @@ extension SegmentKeeper {
         }
         try list()
         let logs = Set(try SegmentFolder.list(disk, folder + "/log", ".log"))
-        for base in try SegmentFolder.list(disk, folder + "/index", ".idx") where !logs.contains(base) {
-            try disk.removeIfPresent(path(base, "index", ".idx"))
+        for name in try disk.list(folder + "/index") {
+            guard name.hasSuffix(".new") || SegmentFolder.base(name, ".idx").map({ !logs.contains($0) }) ?? false else {
+                continue
+            }
+            try disk.removeIfPresent(folder + "/index/" + name)
         }
         try countSealed()
         desk.isTidy = true
@@ -159,12 +208,41 @@ extension SegmentKeeper {
         desk.hidden = list.hidden.compactMap { base in
             list.segments.first { $0.isSealed && $0.covers(base) }.map { (base, $0) }
         }
-        let waiting = desk.closed.count
-        let damaged = desk.leftAlone.count
-        shared.withLock { shared in
-            shared.status.waitingSegments = waiting
-            shared.status.damagedSegments = damaged
+        desk.pending = try gatherErasures(
+            desk.closed + desk.hidden.map { (base: $0.base, next: ($0.sealed.last ?? $0.base) + 1) })
+        // What was left alone and holds something erased meanwhile, or hides it, is looked at anew.
+        for (base, next) in desk.closed where desk.leftAlone.contains(base) && !desk.forced.contains(base) {
+            let isTouched = try isTouched(base, next: next)
+            guard isHolder(base) || isTouched else { continue }
+            desk.leftAlone.remove(base)
+            desk.damaged.remove(base)
         }
+        let waiting = desk.closed.count
+        let damaged = desk.damaged.count
+        let erasing = desk.pending.holders.count
+        note { status in
+            status.waitingSegments = waiting
+            status.damagedSegments = damaged
+            status.erasingSegments = erasing
+        }
+    }
+
+    func note(_ change: (inout KeeperStatus) -> Void) { shared.withLock { change(&$0.status) } }
+
+    /// The folders are not as they were listed.
+    func listAgain() { shared.withLock { $0.isListStale = true } }
+
+    /// Gives up what is under way with the segment that begins with `base`: it goes.
+    func cancel(_ base: UInt64) throws(SystemError) {
+        indexes.forget(base)
+        if desk.job?.base == base || desk.rewrite?.name.first == base { try disk.removeIfPresent(temporary(base)) }
+        if desk.job?.base == base { desk.job = nil }
+        if desk.rewrite?.name.first == base { desk.rewrite = nil }
+        desk.hiddenJob = nil
+        desk.hidden = []
+        desk.obstructed = desk.obstructed.filter { $0.first != base }
+        if desk.obstructed.isEmpty { note { $0.obstruction = nil } }
+        listAgain()
     }
 
     private func countSealed() throws(SystemError) {
@@ -192,11 +270,9 @@ extension SegmentKeeper {
     /// Begins with a closed segment, unless it is damaged: then it stays as it is, for whoever has a copy of the damaged place.
     private func begin(_ base: UInt64, next: UInt64) throws(SystemError) {
         let nextEventID = try firstEventID(ofSegment: next)
-        switch try judged(base, nextEventID: nextEventID) {
-        case .sealable: break
-        case .damaged: return leaveAlone(base, isDamaged: true)
-        case .hiding: return leaveAlone(base, isDamaged: false)
-        }
+        if try isKnownDamaged(base, next: next, nextEventID: nextEventID) { return leaveAlone(base, isDamaged: true) }
+        // What it hides must be gone from older segments first.
+        if isHolder(base), try isStuck(base) { return leaveAlone(base, isDamaged: false) }
         try checkRoom()
         let log: any DiskFile
         do throws(SystemError) {
@@ -209,12 +285,12 @@ extension SegmentKeeper {
         try disk.removeIfPresent(temporary(base))
         let sealer = try SegmentSealer(
             log: log, base: base, next: next, nextEventID: nextEventID, to: temporary(base), disk,
-            decomposer: options.decomposer, seed: desk.seed)
+            decomposer: options.decomposer, omission: desk.pending.omission, seed: desk.seed)
         desk.job = (base, next, .sealing(sealer))
     }
 
     /// The first event id of the segment that begins with sequence `base`; nil: it does not say.
-    private func firstEventID(ofSegment base: UInt64) throws(SystemError) -> UInt64? {
+    func firstEventID(ofSegment base: UInt64) throws(SystemError) -> UInt64? {
         guard let name = try SegmentList(disk, folder).segments.first(where: { $0.first == base }) else { return nil }
         if name.isSealed {
             return try SealedFile.open(disk, folder: folder, name, cache: BlockCache(bytesMax: 0))?.firstEventID
@@ -222,25 +298,24 @@ extension SegmentKeeper {
         return try SegmentHeader.read(disk.open(path(base, "log", ".log"), .read))?.firstEventID
     }
 
-    private enum Judgement {
-        case sealable
-        case damaged
-        /// It holds tombstones, which readers need until what they hide is gone from every segment.
-        case hiding
-    }
-
-    /// What the index already tells, so that nothing needs to be read.
-    private func judged(_ base: UInt64, nextEventID: UInt64?) throws(SystemError) -> Judgement {
+    /// Whether the index already tells of damage that is left as it is. A damaged segment that holds erased events is not: they have to go.
+    private func isKnownDamaged(
+        _ base: UInt64, next: UInt64, nextEventID: UInt64?
+    ) throws(SystemError) -> Bool {
         let cache = BlockCache(bytesMax: 1 << 20)
         guard let index = try IndexFile.open(disk, path: path(base, "index", ".idx"), base: base, cache: cache) else {
-            return .sealable
+            return false
         }
-        if let nextEventID, index.nextEventID < nextEventID { return .damaged }
+        let end = max(index.nextEventID, nextEventID ?? 0)
+        if desk.pending.touches(ids: index.firstEventID..<max(index.firstEventID, end), sequences: base..<next) {
+            desk.forced.insert(base)
+            return false
+        }
+        if let nextEventID, index.nextEventID < nextEventID { return true }
         do throws(IndexFault) {
-            if try !index.allGaps().isEmpty { return .damaged }
-            return try index.erasures().count > 0 ? .hiding : .sealable
+            return try !index.allGaps().isEmpty
         } catch {
-            return .sealable
+            return false
         }
     }
 
@@ -257,7 +332,11 @@ extension SegmentKeeper {
                 throw error
             }
             CrashPoint.reach(.sealedSynced)
-            guard sealer.gaps.isEmpty, sealer.receipts.isEmpty else {
+            // Gaps are what damage has left; tombstones that were not gathered hide what nobody has looked for.
+            if !sealer.gaps.isEmpty, try isTouched(job.base, next: job.next) { desk.forced.insert(job.base) }
+            guard sealer.gaps.isEmpty || desk.forced.contains(job.base),
+                sealer.receipts.isEmpty || isHolder(job.base)
+            else {
                 drop(job.base)
                 leaveAlone(job.base, isDamaged: !sealer.gaps.isEmpty)
                 return true
@@ -285,7 +364,8 @@ extension SegmentKeeper {
         let cache = BlockCache(bytesMax: StoreLimits.sealedComparisonCacheBytes)
         guard let sealed = try SealedFile.open(disk, path: path, cache: cache), sealed.isNamed(name) else { return nil }
         return try SealedComparison(
-            sealed, log: disk.open(self.path(base, "log", ".log"), .read), base: base, next: next)
+            sealed, log: disk.open(self.path(base, "log", ".log"), .read), base: base, next: next,
+            omission: desk.pending.omission, mayHaveGaps: desk.forced.contains(base))
     }
 
     /// Gives the sealed file its name, and lets the log go.
@@ -297,7 +377,9 @@ extension SegmentKeeper {
         try removeLog(base)
         desk.closed.removeAll { $0.base == base }
         let waiting = desk.closed.count
+        let erasing = desk.pending.holders.intersection(desk.closed.map(\.base)).count
         shared.withLock { shared in
+            shared.status.erasingSegments = erasing
             shared.status.sealedSegments += 1
             shared.status.sealedBytes += UInt64(bytes)
             shared.status.sealedEvents += UInt64(events)
@@ -308,6 +390,7 @@ extension SegmentKeeper {
     }
 
     private func removeLog(_ base: UInt64) throws(SystemError) {
+        if isHolder(base) { try removeCopies() }
         try disk.removeIfPresent(path(base, "log", ".log"))
         CrashPoint.reach(.logRemoved)
         try disk.synchronizeDirectory(folder + "/log")
@@ -336,6 +419,8 @@ extension SegmentKeeper {
         case .same:
             try disk.synchronizeDirectory(folder + "/sealed")
             try removeLog(job.base)
+            // Its tombstones are done with.
+            listAgain()
         }
         desk.hiddenJob = nil
         desk.hidden.removeAll { $0.base == job.base }
@@ -365,7 +450,9 @@ extension SegmentKeeper {
 
     private func leaveAlone(_ base: UInt64, isDamaged: Bool) {
         desk.leftAlone.insert(base)
-        if isDamaged { shared.withLock { $0.status.damagedSegments += 1 } }
+        if isDamaged { desk.damaged.insert(base) }
+        let damaged = desk.damaged.count
+        shared.withLock { $0.status.damagedSegments = damaged }
     }
 
     /// Forgets what is under way, and its file.
@@ -376,7 +463,7 @@ extension SegmentKeeper {
         }
     }
 
-    private func fail(_ text: String) {
+    func fail(_ text: String) {
         shared.withLock { shared in
             shared.status.failures += 1
             shared.status.lastError = text
@@ -386,6 +473,8 @@ extension SegmentKeeper {
     /// The disk refused: later again, or never again in this life if it failed a sync (what a second one says is not to be believed).
     private func giveUp(_ error: SystemError) {
         if let job = desk.job { drop(job.base) }
+        if let rewrite = desk.rewrite { drop(rewrite.name.first) }
+        desk.rewrite = nil
         desk.hiddenJob = nil
         shared.withLock { $0.isListStale = true }
         let now = time.monotonicNanoseconds()
@@ -394,16 +483,16 @@ extension SegmentKeeper {
     }
 
     /// What is sealed must not take the room that events need.
-    private func checkRoom() throws(SystemError) {
+    func checkRoom() throws(SystemError) {
         let needed = options.minFreeBytes + UInt64(StoreLimits.sealingGroupBytesMax)
         if options.minFreeBytes > 0, try disk.freeBytes(folder) < needed {
             throw SystemError(errno: ENOSPC, call: "statvfs")
         }
     }
 
-    private func temporary(_ base: UInt64) -> String { path(base, "sealed", ".new") }
+    func temporary(_ base: UInt64) -> String { path(base, "sealed", ".new") }
 
-    private func path(_ base: UInt64, _ part: String, _ suffix: String) -> String {
+    func path(_ base: UInt64, _ part: String, _ suffix: String) -> String {
         folder + "/" + part + "/" + SegmentFolder.name(base, suffix)
     }
 }

@@ -58,7 +58,7 @@ extension Snapshot {
         if next == nil, segment + 1 < segments.count {
             next = known { () throws(SystemError) in try firstEventID(segment + 1) }
         }
-        return (first ?? 1, next ?? nextEventID ?? UInt64.max >> 1)
+        return (first ?? reader.firstKeptEventID, next ?? nextEventID ?? UInt64.max >> 1)
     }
 
     /// How often in a row a segment may not be where the list says, before it is taken for gone.

@@ -38,7 +38,12 @@ public final class SessionInquiry {
     public func step() throws(SystemError) -> Bool {
         guard segment < snapshot.segments.count, !sessions.isEmpty else { return false }
         if erasures != snapshot.reader.erasures.version {
-            if try snapshot.prepareErasures() { erasures = snapshot.reader.erasures.version }
+            do throws(SystemError) {
+                if try snapshot.prepareErasures() { erasures = snapshot.reader.erasures.version }
+            } catch {
+                guard error.isMissing else { throw error }
+                try listAgain()
+            }
             isOpen = false
             return true
         }
@@ -80,6 +85,10 @@ public final class SessionInquiry {
         misses += 1
         // A name without a file behind it.
         if misses > Snapshot.missesMax { return leave() }
+        try listAgain()
+    }
+
+    private func listAgain() throws(SystemError) {
         try snapshot.listAgain()
         segment = 0
         isOpen = false

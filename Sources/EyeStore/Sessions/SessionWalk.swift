@@ -43,7 +43,12 @@ final class SessionWalk {
     /// Does a bounded piece of work; gives a session to `body` when one is found. False: there are no more.
     func step(_ body: (SessionPlace, ID128) -> Void) throws(SystemError) -> Bool {
         if erasures != snapshot.reader.erasures.version {
-            if try snapshot.prepareErasures() { erasures = snapshot.reader.erasures.version }
+            do throws(SystemError) {
+                if try snapshot.prepareErasures() { erasures = snapshot.reader.erasures.version }
+            } catch {
+                guard error.isMissing else { throw error }
+                try listAgain()
+            }
             isOpen = false
             return true
         }
@@ -97,7 +102,12 @@ final class SessionWalk {
             if let current { leave(current) }
             return
         }
+        try listAgain()
+    }
+
+    private func listAgain() throws(SystemError) {
         try snapshot.listAgain()
+        candidate = nil
         current = nil
     }
 

@@ -1,0 +1,79 @@
+import EyeSystem
+import Foundation
+import Testing
+
+/// The real service drops its oldest segments, is killed at that, and goes on.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RetentionCommandTests {
+    static let limits = ["--segment-bytes", "1M", "--retain-bytes", "4M"]
+    static let total = 420
+
+    /// Lines of 30,000 bytes that do not become shorter.
+    static func lines() -> [String] {
+        (1...total).map { number in
+            let pad = (0..<830).map { _ in UUID().uuidString }.joined()
+            return
+                #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"n":\#(number),"pad":"\#(pad)"},"#
+                + #""timestamp":"2021-01-01T00:00:00Z"}"#
+        }
+    }
+
+    /// Three times in a row, under a client that wants every line stored exactly once.
+    @Test func aCrashWhileASegmentIsDroppedIsMadeUpFor() throws {
+        let folder = try TemporaryFolder()
+        let token = try TestEvents.token(folder)
+        let sender = try RunningSender(folder.path, token: token, client: "till", lines: Self.lines(), rate: 400)
+        let arguments = ServedStore.both + Self.limits
+        for (life, count) in [1, 2, 1].enumerated() {
+            let armed = "\(CrashPoint.segmentDropped.rawValue):\(count)"
+            let served = try ServedStore(folder.path, arguments, environment: ["EYE_CRASH_AT": armed])
+            #expect(served.wait() == 128 + SIGKILL, "life \(life): \(served.log)")
+            let stored = try TestEvents.stored(folder.path)
+            let first = try #require(stored.first?.id)
+            #expect(
+                stored.map(\.id) == Array(first..<(first + stored.count)) && stored.map(\.number) == stored.map(\.id))
+            let verify = try CommandRun(["verify", "--data", folder.path])
+            #expect(verify.code == 0, "life \(life): \(verify.out)")
+        }
+        let served = try ServedStore(folder.path, arguments)
+        #expect(try served.isReady())
+        // 1: some answers died with the service; by the next HELLO they are known to be judged.
+        #expect(sender.wait() <= 1 && sender.error.isEmpty, "\(sender.error)")
+        let stored = try TestEvents.stored(folder.path)
+        let first = try #require(stored.first?.id)
+        #expect(first > 100 && stored.last?.id == Self.total)
+        #expect(stored.map(\.id) == Array(first...Self.total) && stored.map(\.number) == stored.map(\.id))
+        let read = try TestEvents.readToken(folder)
+        #expect(try served.get("/event_detail/1", token: read).hasPrefix("HTTP/1.1 404 "))
+        #expect(try served.get("/event_detail/\(Self.total)", token: read).hasPrefix("HTTP/1.1 200 "))
+        let list = try served.get("/events/?order=id&limit=1", token: read)
+        #expect(list.contains("\"id\":\(first),") && !list.lowercased().contains("eye-incomplete"))
+        let metrics = try served.get("/metrics")
+        #expect(metrics.contains("\neye_store_first_kept_event_id "))
+        #expect(!metrics.contains("\neye_store_first_kept_event_id 1\n"), "\(metrics)")
+        #expect(metrics.contains("\neye_store_retention_failed 0\n"))
+        #expect(served.stop() == 0)
+        #expect(served.log.contains("retention dropped the oldest segments"), "\(served.log)")
+        let verify = try CommandRun(["verify", "--data", folder.path])
+        #expect(verify.code == 0, "\(verify.out)")
+    }
+
+    @Test func theStartSaysWhatIsKept() throws {
+        let folder = try TemporaryFolder()
+        var served = try ServedStore(folder.path, ServedStore.ingestOnly)
+        #expect(try served.isReady())
+        #expect(served.out.contains("  keeps    every event\n"))
+        #expect(served.stop() == 0)
+        served = try ServedStore(
+            folder.path, ServedStore.ingestOnly + ["--retain-age", "90d", "--retain-bytes", "50G"])
+        #expect(try served.isReady())
+        #expect(served.out.contains("  keeps    90d of events, at most 50G of segments; older segments are dropped\n"))
+        #expect(served.stop() == 0)
+        #expect(FileManager.default.fileExists(atPath: folder.path + "/retention"))
+    }
+
+    @Test func whatCannotBeKeptToIsSaid() throws {
+        let run = try CommandRun(["serve", "--retain-bytes", "511M", "--data", "/nonexistent/x"])
+        #expect(run.code == 2 && run.error.contains("at least 4 times --segment-bytes"), "\(run.error)")
+        #expect(try CommandRun(["serve", "--retain-age", "59m", "--data", "/nonexistent/x"]).code == 2)
+    }
+}
