@@ -183,7 +183,7 @@ final class NotifyEar {
         kill(served.process.processIdentifier, SIGHUP)
         var reloading = ear.next()
         if reloading == ["WATCHDOG=1"] { reloading = ear.next() }
-        #expect(reloading.count == 3 && reloading[0] == "RELOADING=1")
+        try #require(reloading.count == 3 && reloading[0] == "RELOADING=1")
         let moment = Int64(reloading[1].dropFirst("MONOTONIC_USEC=".count)) ?? 0
         #expect(abs(Int64(SystemTime().monotonicNanoseconds() / 1000) - moment) < 30_000_000)
         #expect(ear.next() == ["READY=1", "STATUS=serving"])
