@@ -96,6 +96,7 @@ import Testing
             case ("get", .sessions): known = data + SessionQuery.others
             case ("get", .sessionDetail): known = TimelineQuery.known + ["data"]
             case ("delete", _): known = ErasureExchange.known
+            case ("get", .erasures): known = PageParameters.known
             case ("get", .errors): known = ErrorQuery.known
             case ("get", .errorSummary): known = ErrorQuery.filters
             default: known = route?.stats.map { data + $0.others } ?? []
