@@ -66,14 +66,15 @@ import Testing
     }
 
     @Test(arguments: [
-        ("code=bad-jsn", "code", "Did you mean bad-json?"), ("transport=tpc", "transport", "Did you mean tcp?"),
+        ("code=bad-jsn", "parameters", "code: Did you mean bad-json?"),
+        ("transport=tpc", "transport", "Did you mean tcp?"),
         ("token=nobody", "token", "No token has this id or name: nobody."), ("since=x", "since", "Datetime"),
         ("limit=0", "limit", "A whole number"), ("cursor=x", "cursor", "This cursor"),
     ])
     func badParameters(query: String, field: String, text: String) throws {
         let service = try Self.four()
         let answer = try service.call("GET", "/errors/?\(query)", token: service.reader)
-        #expect(answer.status == 400)
+        #expect(answer.status == 400 && answer.object["code"] as? String == "bad-parameter")
         #expect((answer.object[field] as? [String])?.first?.hasPrefix(text) == true, "\(answer.text)")
         let unknown = try service.call("GET", "/errors/summary?cod=x", token: service.reader)
         #expect(unknown.object["code"] as? String == "unknown-parameter")

@@ -47,7 +47,8 @@ struct ErrorQuery {
             if Reject(code: parameter.value.span) != nil {
                 codes.append(parameter.value)
             } else {
-                problem.add("code", ErrorQuery.choose(parameter, Reject.allCases.map { "\($0.code)" }))
+                // A problem has a `code` of its own.
+                problem.add("parameters", "code: " + ErrorQuery.choose(parameter, Reject.allCases.map { "\($0.code)" }))
             }
         }
         for parameter in parameters.values("transport") {
