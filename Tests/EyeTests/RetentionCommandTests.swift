@@ -17,11 +17,11 @@ import Testing
         }
     }
 
-    /// Three times in a row, under a client that wants every line stored exactly once.
+    /// Three times in a row, under a client that wants every line stored exactly once, and sends slowly enough to have lines left at the third.
     @Test func aCrashWhileASegmentIsDroppedIsMadeUpFor() throws {
         let folder = try TemporaryFolder()
         let token = try TestEvents.token(folder)
-        let sender = try RunningSender(folder.path, token: token, client: "till", lines: Self.lines(), rate: 400)
+        let sender = try RunningSender(folder.path, token: token, client: "till", lines: Self.lines(), rate: 60)
         let arguments = ServedStore.both + Self.limits
         for (life, count) in [1, 2, 1].enumerated() {
             let armed = "\(CrashPoint.segmentDropped.rawValue):\(count)"

@@ -61,12 +61,12 @@ private let event =
         return String(decoding: try socket.readToEnd(), as: UTF8.self)
     }
 
-    /// Every file below a folder with its bytes; sockets by name. Not the last use of tokens: the running process writes that
-    /// some seconds after it.
+    /// Every file below a folder with its bytes; sockets by name. Not the last use of tokens and the clock of retention: the running
+    /// process writes them as time passes.
     private func content(_ folder: TemporaryFolder) throws -> [String: Data] {
         var found: [String: Data] = [:]
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-        where !name.hasPrefix("token-use") {
+        where !name.hasPrefix("token-use") && !name.hasPrefix("retention") {
             found[name] = FileManager.default.contents(atPath: "\(folder.path)/\(name)") ?? Data()
         }
         return found
