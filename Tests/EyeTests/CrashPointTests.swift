@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The real process dies at each named place, three times in a row, under a client that wants every line stored exactly once.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CrashPointTests {
+@Suite(.timeLimit(.minutes(5))) struct CrashPointTests {
     /// The passings to die at, life by life. Segments are also begun at a start: the first life dies in its very first one.
     static let plan: [(point: CrashPoint, counts: [Int])] = [
         (.segmentCreated, [1, 3, 1]), (.headerSynced, [1, 3, 1]), (.segmentRenamed, [1, 3, 1]),

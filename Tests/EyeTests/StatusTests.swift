@@ -41,7 +41,8 @@ import Testing
         let units = ["_total", "_bytes", "_seconds"]
         // Gauges that count things name the things.
         let things = [
-            "connections", "batches", "ranges", "segments", "events", "waiting", "up", "failed", "tombstones", "event_id",
+            "connections", "batches", "ranges", "segments", "events", "waiting", "up", "failed", "tombstones",
+            "event_id",
         ]
         let labels = ["route", "status", "code", "le"]
         #expect(families.count > 30)
