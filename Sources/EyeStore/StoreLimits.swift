@@ -65,7 +65,7 @@ public enum StoreLimits {
     /// So long sealing waits after a burst (nanoseconds).
     public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
     /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
-    public static let sealBacklogBytesMax: UInt64 = 2 << 30
+    public static let sealBacklogBytesMax: UInt64 = 8 << 30
     /// How often retention looks at the store while no segment is closed (nanoseconds).
     public static let retentionLookNanoseconds: UInt64 = 10_000_000_000
     /// How often the clock of retention is written down (nanoseconds): what passed since is not counted if the process is killed.

@@ -37,8 +37,8 @@ import Testing
     @Test func theBacklogIsBounded() {
         var pacing = Self.pacing(segmentBytes: 64 << 20)
         pacing.noteClosed(now: 7)
-        #expect(pacing.mayWait(segments: 31, freeBytes: .max, now: 8))
-        #expect(!pacing.mayWait(segments: 32, freeBytes: .max, now: 8))
+        #expect(pacing.mayWait(segments: 127, freeBytes: .max, now: 8))
+        #expect(!pacing.mayWait(segments: 128, freeBytes: .max, now: 8))
     }
 
     /// What is sealed takes a tenth of the room: with little room there is no waiting.
