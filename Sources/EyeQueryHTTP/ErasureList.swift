@@ -41,7 +41,7 @@ final class ReceiptPage: PageSource {
 /// Starts lists of receipts.
 enum ErasureList {
     static func exchange(_ call: Call, _ store: EventSource) throws(ProblemError) -> any Exchange {
-        let (limit, before) = try PageParameters.read(call.parameters)
+        let (limit, before) = try PageParameters.read(Route.erasures, call.parameters)
         do throws(SystemError) {
             let page = ReceiptPage(try store.snapshot(), before: before)
             return PageExchange(page, limit: limit) { PageParameters.link(Route.erasures, call.parameters, $0) }

@@ -41,7 +41,7 @@ package struct EventQuery {
     package init(_ parameters: QueryParameters, now wall: Int64, isPaged: Bool = true) throws(ProblemError) {
         var problem = Problem(400, "bad-parameter")
         FilterParameters.refuseUnknown(parameters, others: EventQuery.others, &problem)
-        fingerprint = PageCursor.fingerprint(parameters)
+        fingerprint = PageCursor.fingerprint(Route.events.rawValue, parameters)
         if let value = parameters.single("cursor", &problem) {
             if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
                 self.cursor = cursor

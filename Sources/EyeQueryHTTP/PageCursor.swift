@@ -19,7 +19,7 @@ struct PageCursor: Equatable {
     var last: UInt64
     /// The moment that relative times of the list are counted from.
     var now: Int64
-    /// See `fingerprint(_:)`.
+    /// See `fingerprint(_:_:)`.
     var fingerprint: UInt32
 
     init(upper: UInt64, last: UInt64, now: Int64, fingerprint: UInt32) {
@@ -56,9 +56,10 @@ struct PageCursor: Equatable {
         return PageCursor.encode(raw)
     }
 
-    /// A checksum of the parameters that make the list what it is: all but `limit` and `cursor`.
-    static func fingerprint(_ parameters: QueryParameters) -> UInt32 {
-        var bytes: [UInt8] = []
+    /// A checksum of what makes a list what it is: `list`, its path, and all parameters but `limit` and `cursor`.
+    static func fingerprint(_ list: String, _ parameters: QueryParameters) -> UInt32 {
+        var bytes = Array(list.utf8)
+        bytes.append(0)
         for parameter in parameters.all where parameter.name != "limit" && parameter.name != "cursor" {
             bytes.append(text: parameter.name)
             bytes.append(0)

@@ -6,7 +6,9 @@ enum PageParameters {
     /// The parameters that exist.
     static let known = ["limit", "cursor"]
 
-    static func read(_ parameters: QueryParameters) throws(ProblemError) -> (limit: Int, before: UInt64?) {
+    static func read(
+        _ route: Route, _ parameters: QueryParameters
+    ) throws(ProblemError) -> (limit: Int, before: UInt64?) {
         if let unknown = parameters.firstUnknown(known) {
             throw ProblemError(Problem.unknownParameter(unknown, known: known))
         }
@@ -14,7 +16,9 @@ enum PageParameters {
         let limit = parameters.limit(&problem)
         var before: UInt64?
         if let value = parameters.single("cursor", &problem) {
-            if let cursor = PageCursor(parsing: value), cursor.fingerprint == PageCursor.fingerprint(parameters) {
+            if let cursor = PageCursor(parsing: value),
+                cursor.fingerprint == PageCursor.fingerprint(route.rawValue, parameters)
+            {
                 before = cursor.last
             } else {
                 problem.add("cursor", "This cursor is of another list; start again without it.")
@@ -27,6 +31,6 @@ enum PageParameters {
     static func link(_ route: Route, _ parameters: QueryParameters, _ last: UInt64) -> ResponseField {
         PageLink.next(
             route.rawValue, parameters,
-            PageCursor(upper: 0, last: last, now: 0, fingerprint: PageCursor.fingerprint(parameters)))
+            PageCursor(upper: 0, last: last, now: 0, fingerprint: PageCursor.fingerprint(route.rawValue, parameters)))
     }
 }

@@ -6,6 +6,8 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
     /// What is known of the ingest side.
     struct Ingest {
         var isUp: Bool
+        /// It takes no events for want of room.
+        var isFull = false
         /// What its operator should look at.
         var notes: [String] = []
     }
@@ -30,7 +32,7 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
 
     func take(_ verdict: Verdict, tag: Int) {
         switch verdict {
-        case .metrics(let text): finish(page(Ingest(isUp: true, notes: ReadyExchange.notes(text))))
+        case .metrics(let text): finish(page(ReadyExchange.ingest(text)))
         case .stored, .rejected, .erased: finish(page(Ingest(isUp: true)))
         case .lost: finish(page(Ingest(isUp: false)))
         }
@@ -38,8 +40,8 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
 
     func channelHasRoom() {}
 
-    /// Damage that the ingest side's start met, and what its background work could not do, by its metrics.
-    static func notes(_ metrics: [UInt8]) -> [String] {
+    /// Whether the ingest side has room, damage that its start met, and what its background work could not do: all by its metrics.
+    static func ingest(_ metrics: [UInt8]) -> Ingest {
         var numbers: [String: UInt64] = [:]
         for line in metrics.split(separator: 0x0A) {
             let words = line.split(separator: 0x20)
@@ -58,6 +60,6 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
         if numbers["eye_store_sealing_failed"] == 1 {
             notes.append("sealing: the last attempt to seal a closed segment failed; the ingest side's log says why")
         }
-        return notes
+        return Ingest(isUp: true, isFull: numbers["eye_store_full"] == 1, notes: notes)
     }
 }

@@ -83,7 +83,7 @@ struct SessionQuery {
     init(_ parameters: QueryParameters, now wall: Int64) throws(ProblemError) {
         var problem = Problem(400, "bad-parameter")
         FilterParameters.refuseUnknown(parameters, others: SessionQuery.others, &problem)
-        fingerprint = PageCursor.fingerprint(parameters)
+        fingerprint = PageCursor.fingerprint(Route.sessions.rawValue, parameters)
         if let value = parameters.single("cursor", &problem) {
             if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
                 self.cursor = cursor

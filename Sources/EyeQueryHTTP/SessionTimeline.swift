@@ -29,7 +29,8 @@ struct TimelineQuery {
         for name in TimelineQuery.ofPath where !parameters.values(name).isEmpty {
             problem.add(name, "The session is in the path.")
         }
-        fingerprint = PageCursor.fingerprint(parameters)
+        fingerprint = PageCursor.fingerprint(
+            "\(Route.sessionDetail.rawValue) \(session.high) \(session.low)", parameters)
         if let value = parameters.single("cursor", &problem) {
             if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
                 self.cursor = cursor

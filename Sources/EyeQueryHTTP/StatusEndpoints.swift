@@ -65,6 +65,7 @@ enum StatusEndpoints {
     ) -> Response {
         var reasons = more
         if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
+        if ingest.isFull { reasons.append("storage-full: less room than --min-free-bytes is left; events are refused") }
         accounts.refresh()
         if accounts.book == nil { reasons.append("no-accounts: the account file cannot be read; nobody can log in") }
         if let cause = store.cause() { reasons.append("no-store: \(cause)") }

@@ -78,6 +78,9 @@ final class Housekeeping: @unchecked Sendable {
         }
     }
 
+    /// Whether events are refused for want of room, for the metrics.
+    var isFull: Bool { writer.isFull }
+
     /// What was done with closed segments, for the metrics.
     var keeping: KeeperStatus { writer.keeping }
 

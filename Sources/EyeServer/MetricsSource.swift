@@ -58,6 +58,9 @@ final class MetricsSource: Sendable {
         text.counter("eye_store_commits_total", "Durable commits.", commits.commits)
         text.counter(
             "eye_store_commits_refused_total", "Commits refused because the disk was full.", commits.refusedCommits)
+        text.gauge(
+            "eye_store_full", "1: less room than --min-free-bytes is left, events are refused with storage-full.",
+            parts.housekeeping.isFull ? 1 : 0)
         text.counter("eye_store_written_bytes_total", "Bytes committed to the log.", commits.bytes)
         text.histogram("eye_store_commit_bytes", "Bytes in a commit.", commits.sizes, scale: 1)
         text.histogram("eye_store_commit_seconds", "Write and fdatasync of a commit.", commits.times, scale: 1e9)

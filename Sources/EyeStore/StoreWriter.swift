@@ -156,6 +156,9 @@ public final class StoreWriter: @unchecked Sendable {
     /// True: there is more to do now; false: nothing until a segment is closed, or until later.
     public func maintain() throws(SystemError) -> Bool { try keeper.step() }
 
+    /// Whether less is free than must stay free, so that events are refused; asks the file system; any thread.
+    public var isFull: Bool { keeper.isFull }
+
     /// What `maintain` has done and has left to do; any thread.
     public var keeping: KeeperStatus { keeper.status }
 

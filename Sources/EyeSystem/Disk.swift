@@ -224,7 +224,7 @@ final class RealFile: DiskFile {
     }
 
     func synchronize() throws(SystemError) {
-        // Not `retrying`: a failed sync is final whatever its errno (docs/durability: promise 8).
+        // Not `retrying`: a failed sync is final whatever its errno (promise 7 of the README).
         if eye_sync_data(file.number) != 0 { throw SystemError.last("fdatasync") }
     }
 

@@ -21,7 +21,7 @@ cat >"$scratch/schemathesis.toml" <<'TOML'
 [phases.coverage]
 unexpected-methods = ["PUT", "PATCH"]
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "400", "404", "415"]
+expected-statuses = ["2xx", "400", "404", "413", "415"]
 [checks.negative_data_rejection]
 expected-statuses = ["400", "401", "403", "404", "413", "415"]
 TOML

@@ -314,7 +314,7 @@ private func event(
         let cursor = try #require(next.split(separator: "cursor=").last)
         for target in [
             "/events/?name=x&cursor=\(cursor)", "/events/?cursor=x", "/sessions/?nam=x",
-            "/events/?cursor=\(cursor.dropLast())A",
+            "/events/?cursor=\(cursor.dropLast())\(cursor.last == "A" ? "B" : "A")", "/sessions/?cursor=\(cursor)",
         ] {
             #expect(try service.call("GET", target, token: service.reader).status == 400, "\(target)")
         }

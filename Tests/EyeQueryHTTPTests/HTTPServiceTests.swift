@@ -74,6 +74,16 @@ private let event =
         }
     }
 
+    /// What the ingest side's metrics say of room and damage.
+    @Test func readinessKnowsOfAFullDisk() {
+        func reasons(_ metrics: String) -> (isFull: Bool, notes: Int) {
+            let ingest = ReadyExchange.ingest(Array(metrics.utf8))
+            return (ingest.isFull, ingest.notes.count)
+        }
+        #expect(reasons("# HELP eye_store_full x\neye_store_full 1\n") == (true, 0))
+        #expect(reasons("eye_store_full 0\neye_store_sealing_failed 1\n") == (false, 1))
+    }
+
     @Test func theIndexIsForPeople() throws {
         let service = try ServiceFixture(ingest: false)
         let index = try service.call("GET", "/")

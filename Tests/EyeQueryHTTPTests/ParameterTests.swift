@@ -125,10 +125,43 @@ import Testing
         if let meant { #expect(found.fields["parameters"]?.first?.contains("did you mean \(meant)?") == true) }
     }
 
+    /// A cursor of one list is refused by every other one, whatever its parameters.
+    @Test func aCursorBelongsToItsList() throws {
+        let lists: [(String, (QueryParameters) throws -> Void)] = [
+            (Route.events.rawValue, { _ = try EventQuery($0, now: 0) }),
+            (Route.sessions.rawValue, { _ = try SessionQuery($0, now: 0) }),
+            (Route.errors.rawValue, { _ = try ErrorQuery($0, now: 0, isList: true) { _ in [] } }),
+            (Route.erasures.rawValue, { _ = try PageParameters.read(.erasures, $0) }),
+            (
+                "\(Route.sessionDetail.rawValue) 1 2",
+                { _ = try TimelineQuery(ID128(high: 1, low: 2), $0, now: 0) }
+            ),
+            (
+                "\(Route.sessionDetail.rawValue) 1 3",
+                { _ = try TimelineQuery(ID128(high: 1, low: 3), $0, now: 0) }
+            ),
+        ]
+        for (owner, _) in lists {
+            let cursor = PageCursor(
+                upper: 9, last: 3, now: 0,
+                fingerprint: PageCursor.fingerprint(owner, try Self.parameters("limit=7")))
+            let text = String(decoding: cursor.text, as: UTF8.self)
+            for (list, read) in lists {
+                let parameters = try Self.parameters("limit=7&cursor=\(text)")
+                if list == owner {
+                    try read(parameters)
+                } else {
+                    #expect(throws: ProblemError.self, "\(owner) in \(list)") { try read(parameters) }
+                }
+            }
+        }
+    }
+
     @Test func cursorsComeBackUnchangedOrNotAtAll() throws {
         let parameters = try Self.parameters("category=a&limit=7")
         let cursor = PageCursor(
-            upper: UInt64.max, last: 0x0123_4567_89AB_CDEF, now: -1, fingerprint: PageCursor.fingerprint(parameters))
+            upper: UInt64.max, last: 0x0123_4567_89AB_CDEF, now: -1,
+            fingerprint: PageCursor.fingerprint("/events/", parameters))
         let text = cursor.text
         #expect(PageCursor(parsing: text) == cursor)
         #expect(text.allSatisfy { ByteClass.isUnreserved($0) })
@@ -143,8 +176,10 @@ import Testing
         #expect(PageCursor(parsing: Array(text.dropLast())) == nil)
         #expect(PageCursor(parsing: text + text) == nil)
         // The page size may change from page to page, the filter may not.
-        #expect(try PageCursor.fingerprint(Self.parameters("limit=9&category=a&cursor=x")) == cursor.fingerprint)
-        #expect(try PageCursor.fingerprint(Self.parameters("category=b")) != cursor.fingerprint)
+        let same = try Self.parameters("limit=9&category=a&cursor=x")
+        #expect(PageCursor.fingerprint("/events/", same) == cursor.fingerprint)
+        #expect(try PageCursor.fingerprint("/events/", Self.parameters("category=b")) != cursor.fingerprint)
+        #expect(PageCursor.fingerprint("/sessions/", parameters) != cursor.fingerprint)
     }
 
     @Test(

@@ -61,7 +61,9 @@ import Testing
         options.minFreeBytes = 1_000_000
         let writer = try StoreWriter.open(disk, folder: "d", options: options, time: time)
         #expect(try writer.commit([frame([TestEvent()])]) == .durable)
+        #expect(!writer.isFull)
         disk.free = 999_999
+        #expect(writer.isFull)
         time.monotonic += StoreLimits.freeCheckNanoseconds
         #expect(try writer.commit([frame([TestEvent()])]) == .refused)
         disk.free = 2_000_000

@@ -41,7 +41,7 @@ import Testing
         let units = ["_total", "_bytes", "_seconds"]
         // Gauges that count things name the things.
         let things = [
-            "connections", "batches", "ranges", "segments", "events", "waiting", "up", "failed", "tombstones",
+            "connections", "batches", "ranges", "segments", "events", "waiting", "up", "failed", "tombstones", "full",
             "event_id",
         ]
         let labels = ["route", "status", "code", "le"]

@@ -34,7 +34,7 @@ struct ErrorQuery {
         }
         var problem = Problem(400, "bad-parameter")
         limit = parameters.limit(&problem)
-        fingerprint = PageCursor.fingerprint(parameters)
+        fingerprint = PageCursor.fingerprint(Route.errors.rawValue, parameters)
         var cursor: PageCursor?
         if let value = parameters.single("cursor", &problem) {
             cursor = PageCursor(parsing: value).flatMap { [fingerprint] in $0.fingerprint == fingerprint ? $0 : nil }

@@ -114,6 +114,15 @@ final class SegmentKeeper: Sendable {
     /// The active segment, by its first sequence.
     var active: UInt64 { shared.withLock { $0.active } }
 
+    /// Whether less is free than must stay free; any thread. What cannot be asked is not full.
+    var isFull: Bool {
+        do throws(SystemError) {
+            return try disk.freeBytes(folder) < max(options.minFreeBytes, 1)
+        } catch {
+            return false
+        }
+    }
+
     /// A segment was closed by segment `next`; called by the appender.
     func add(_ base: UInt64, next: UInt64) {
         indexes.add(base, next: next)

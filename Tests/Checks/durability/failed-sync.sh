@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fdatasync fails on its n-th call, n = 1 … 50: no ack, no retry, exit 74 within 1 s, nothing acknowledged is lost (promise 8). Odd n:
+# fdatasync fails on its n-th call, n = 1 … 50: no ack, no retry, exit 74 within 1 s, nothing acknowledged is lost (promise 7). Odd n:
 # EIO; even n: what was not synced is gone too, as on Linux, where a failed page counts as clean. Every fifth n: ENOSPC instead.
 . "$(dirname "$0")/common.sh"
 calls=$(chosen 50 8)

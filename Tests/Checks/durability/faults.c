@@ -1,4 +1,5 @@
-// Faults of the disk for one process, by LD_PRELOAD. Only regular files are touched. Everything is asked for by variables:
+// Faults of the disk for one process, by LD_PRELOAD. Only regular files are touched, and not what is derived from the log in the
+// background (sealed/, index/: a failure there is not final). Everything is asked for by variables:
 //
 //   FAULT_SYNC_AT=n      the n-th fdatasync of the process returns FAULT_ERRNO (default EIO)
 //   FAULT_LOSE=1         … and what was written to that file since its last good sync is gone (zeros), as Linux may do
@@ -33,6 +34,14 @@ static int is_regular(int fd) {
     struct stat about;
     return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
 }
+static int is_derived(int fd) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t count = readlink(link, path, sizeof path - 1);
+    if (count < 0) return 0;
+    path[count] = 0;
+    return strstr(path, "/sealed/") != NULL || strstr(path, "/index/") != NULL;
+}
 static long number(const char *name) {
     const char *text = getenv(name);
     return text ? atol(text) : 0;
@@ -54,7 +63,7 @@ int fdatasync(int fd) {
     const char *hang = getenv("FAULT_HANG");
     if (hang && access(hang, F_OK) == 0) sleep(10);
     long at = number("FAULT_SYNC_AT");
-    if (at == 0) return (int)syscall(SYS_fdatasync, fd);
+    if (at == 0 || is_derived(fd)) return (int)syscall(SYS_fdatasync, fd);
     if (has_failed) report("again-sync");
     if ((long)++syncs != at) {
         int failed = (int)syscall(SYS_fdatasync, fd);
@@ -88,7 +97,7 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) {
     static ssize_t (*real)(int, const struct iovec *, int, off_t);
     if (!real) real = (ssize_t (*)(int, const struct iovec *, int, off_t))dlsym(RTLD_NEXT, "pwritev");
     if (!is_regular(fd)) return real(fd, pieces, count, at);
-    if (has_failed) report("again-write");
+    if (has_failed && !is_derived(fd)) report("again-write");
     const char *readonly = getenv("FAULT_READONLY");
     if (readonly && access(readonly, F_OK) == 0) { errno = EROFS; return -1; }
     if (number("FAULT_WRITES")) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A full disk (promise 7): a small tmpfs filled and freed; EFBIG; a file system that turns read-only; short and interrupted writes.
+# A full disk (promise 6): a small tmpfs filled and freed; EFBIG; a file system that turns read-only; short and interrupted writes.
 # Refused lines are never stored, stored ones never torn, queries go on, and ingest goes on within 1 s after there is room.
 . "$(dirname "$0")/common.sh"
 rounds=$(chosen 20 3)

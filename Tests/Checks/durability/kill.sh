@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# kill -9 of the service at random times under four TCP clients and one UDP client: nothing acknowledged is lost (promises 1, 2, 6, 10).
+# kill -9 of the service at random times under four TCP clients and one UDP client: nothing acknowledged is lost.
 . "$(dirname "$0")/common.sh"
 cycles=$(chosen 1000 30)
 heading "kill -9 under load, $cycles cycles (4 TCP clients that wait for acks, 1 UDP client)"

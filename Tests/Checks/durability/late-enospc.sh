@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The disk says only at fdatasync that it is full: ext4 in a file on a full tmpfs, through a loop device (promise 8). As EIO: no
+# The disk says only at fdatasync that it is full: ext4 in a file on a full tmpfs, through a loop device (promise 7). As EIO: no
 # ack, exit 74; a separate HTTP process goes on; after there is room and the file system was mounted again nothing acknowledged is lost.
 . "$(dirname "$0")/common.sh"
 rounds=$(chosen 5 1)

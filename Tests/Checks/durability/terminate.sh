@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SIGTERM under load; a second SIGTERM; a disk that hangs (promise 11). What had reached the service's side of the sockets when the
+# SIGTERM under load; a second SIGTERM; a disk that hangs (promise 9). What had reached the service's side of the sockets when the
 # signal was sent is known from SIOCOUTQ; all of it must be stored or refused by name.
 . "$(dirname "$0")/common.sh"
 cycles=$(chosen 100 10)
