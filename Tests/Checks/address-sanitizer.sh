@@ -7,4 +7,4 @@ export ASAN_OPTIONS=detect_leaks=0
 # Without the tests that start the real process: they bound its memory and what it does in a time, which hold for no
 # sanitized build; all rooms are tested in this process. Nor those that compute for minutes with code that others run under it too.
 swift test --sanitize=address --scratch-path .build/address --no-parallel \
-    --skip '^EyeTests\.|StoreCrashTests|SessionListTests|IDSetTests|StatsTests|AnalysisTests' "$@"
+    --skip '^EyeTests\.|StoreCrashTests|SessionListTests|IDSetTests|StatsTests|AnalysisTests|RetentionTests|ErasureOnDiskTests' "$@"

@@ -14,4 +14,4 @@ swift test --sanitize=thread --scratch-path .build/thread \
     -Xlinker '--wrap=$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF' \
     -Xlinker '--wrap=$s15Synchronization12_MutexHandleV11_unlockSlowyyF' \
     -Xlinker --wrap=swift_once -Xswiftc -use-ld=lld \
-    --skip '^EyeTests\.|EyeWireTests|StoreCrashTests|StoreDamageTests|StoreFaultTests|Sealed|SealingTests|QueryTests|StatsTests|SessionListTests|AnalysisTests|EyeStoreTests.ErasureTests|PackedNumbers|TextCodec' "$@"
+    --skip '^EyeTests\.|EyeWireTests|StoreCrashTests|StoreDamageTests|StoreFaultTests|Sealed|SealingTests|QueryTests|StatsTests|SessionListTests|AnalysisTests|EyeStoreTests.ErasureTests|ErasureOnDisk|RetentionTests|RetentionPlan|ActiveSegment|BlockCache|SegmentFuzz|IDSet|PackedNumbers|TextCodec' "$@"
