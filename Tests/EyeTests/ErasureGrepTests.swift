@@ -118,7 +118,7 @@ import Testing
             let run = try CommandRun(["erase", "session", Self.session, "--now", "--data", folder.path])
             isErased = isErased || run.code == 0
             // It dies at the place, or has nothing left to do there.
-            let end = Date.now + 20
+            let end = Date.now + 90
             while served.process.isRunning, try !Self.tellers(folder.path, Self.needles).isEmpty, Date.now < end {
                 usleep(20_000)
             }
