@@ -79,6 +79,9 @@ final class IngestLoop: @unchecked Sendable {
     private var nextGeneration: UInt32 = 1
     /// Bytes of unfinished lines of all connections.
     var partialBytes = 0
+    /// What the poller last told; what is there from `nextEvent` on has not had its turn.
+    private var events = 0
+    private var nextEvent = 0
     private var dirty: [Connection] = []
     private var dirtyNow: [Connection] = []
 
@@ -144,36 +147,40 @@ final class IngestLoop: @unchecked Sendable {
     func run() {
         readClocks()
         while !isFinished {
-            let ready = wait()
+            wait()
             turnCount.add(1, ordering: .relaxed)
             readClocks()
             lookAtAccounts()
             takeMessages()
             takeVerdicts()
-            for place in 0..<ready {
-                if !canRead { break }
-                let (token, readiness) = poller[place]
+            while nextEvent < events, canRead {
+                let (token, readiness) = poller[nextEvent]
+                nextEvent += 1
                 dispatch(token, readiness)
             }
             if monotonic >= nextSweep { sweep() }
-            drainOn(isQuiet: ready == 0 && canRead)
+            drainOn(isQuiet: events == 0 && canRead)
             finishTick()
         }
         published.publish(counts)
     }
 
-    private func wait() -> Int {
+    private func wait() {
         let waitMilliseconds: Int32 = drainingSince == nil ? Int32(IngestLoop.sweepMilliseconds) : 5
-        if canRead {
-            do {
-                return try poller.wait(timeoutMilliseconds: waitMilliseconds)
-            } catch {
-                preconditionFailure("epoll_wait on our own poller: \(error)")
-            }
+        guard canRead else {
+            counts.pauses += 1
+            wake.sleep(timeoutMilliseconds: waitMilliseconds)
+            return
         }
-        counts.pauses += 1
-        wake.sleep(timeoutMilliseconds: waitMilliseconds)
-        return 0
+        // Who has not had a turn has it before the poller is asked again: it would begin with the same ones, and those behind them would
+        // never be read while these have something to send.
+        if nextEvent < events { return }
+        nextEvent = 0
+        do {
+            events = try poller.wait(timeoutMilliseconds: waitMilliseconds)
+        } catch {
+            preconditionFailure("epoll_wait on our own poller: \(error)")
+        }
     }
 
     func readClocks() {
@@ -194,7 +201,10 @@ final class IngestLoop: @unchecked Sendable {
         switch token {
         case IngestLoop.wakeToken: wake.clear()
         case IngestLoop.datagramToken: readDatagrams()
-        case IngestLoop.listenerToken...: listeners[Int(token - IngestLoop.listenerToken)].accept(self)
+        case IngestLoop.listenerToken...:
+            let index = Int(token - IngestLoop.listenerToken)
+            // A drain, told of in the same tick, has closed them.
+            if index < listeners.count { listeners[index].accept(self) }
         default:
             guard let connection = connection(slot: Int32(truncatingIfNeeded: token), UInt32(token >> 32)) else {
                 return

@@ -46,8 +46,8 @@ final class IndexKeeper: Sendable {
         work.withLock { $0.bases.removeAll { $0 == base } }
     }
 
-    /// Does a little. False: nothing is left for now.
-    func step() throws(SystemError) -> Bool {
+    /// Does a little. `indexed` is given the log of a segment whose index is on the disk now. False: nothing is left for now.
+    func step(indexed: (any DiskFile) -> Void = { _ in }) throws(SystemError) -> Bool {
         let job = work.withLock { work -> (base: UInt64, next: UInt64)? in
             guard let base = work.bases.first else { return nil }
             return (base, work.bases.count > 1 ? work.bases[1] : work.active)
@@ -64,6 +64,7 @@ final class IndexKeeper: Sendable {
             if try builder.step() { return true }
             try IndexFileWriter.write(builder, disk, path: path(job.base, "index", ".idx"))
             CrashPoint.reach(.indexWritten)
+            indexed(builder.scanner.file)
             return done(job.base)
         } catch {
             // Gone, unreadable, or no room: it stays without an index in this life; readers build their own.

@@ -26,6 +26,9 @@ public protocol DiskFile: AnyObject, Sendable {
     func synchronize() throws(SystemError)
     func truncate(to bytes: Int64) throws(SystemError)
     func size() throws(SystemError) -> Int64
+    /// posix_fadvise(2), POSIX_FADV_DONTNEED: what is durable of the file leaves the page cache. A hint that cannot fail; does nothing
+    /// by default.
+    func uncache()
 }
 
 /// Held until it is released by `deinit`.
@@ -52,6 +55,8 @@ public protocol Disk: AnyObject, Sendable {
 }
 
 extension DiskFile {
+    public func uncache() {}
+
     /// Writes one piece, see `write(_:at:)`.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemError) {
         let one = UnsafeMutablePointer<UnsafeRawBufferPointer>.allocate(capacity: 1)
@@ -236,6 +241,11 @@ final class RealFile: DiskFile {
         var about = stat()
         _ = try retrying("fstat") { unsafe fstat(file.number, &about) }
         return Int64(about.st_size)
+    }
+
+    func uncache() {
+        // Its only errors are a wrong descriptor and a wrong advice (posix_fadvise(2)).
+        _ = posix_fadvise(file.number, 0, 0, POSIX_FADV_DONTNEED)
     }
 }
 

@@ -42,6 +42,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     /// Syncs left until the machine stops; nil: it never does.
     var syncsLeft: Int?
+    /// Files that left the page cache.
+    var uncached: [Node] = []
     /// Counts every sync.
     var syncs = 0
     var isStopped = false
@@ -117,6 +119,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             try disk.alive("fstat")
             return Int64(node.now.count)
         }
+
+        func uncache() { disk.uncached.append(node) }
     }
 
     final class Lock: DiskLock, @unchecked Sendable {

@@ -24,9 +24,12 @@ struct SealPacing {
         if windowBytes >= StoreLimits.sealBurstBytes { busyUntil = now + StoreLimits.sealPauseNanoseconds }
     }
 
+    /// Whether a burst lasts at `now`.
+    func isBurst(now: UInt64) -> Bool { now < busyUntil }
+
     /// Whether so many closed segments may go on waiting at `now`, with `freeBytes` of room.
     func mayWait(segments: Int, freeBytes: UInt64, now: UInt64) -> Bool {
-        now < busyUntil && UInt64(segments) * segmentBytes < StoreLimits.sealBacklogBytesMax
+        isBurst(now: now) && UInt64(segments) * segmentBytes < StoreLimits.sealBacklogBytesMax
             && freeBytes >= minFreeBytes + StoreLimits.sealBacklogBytesMax
     }
 }

@@ -144,7 +144,7 @@ final class SegmentKeeper: Sendable {
     /// Does a little. False: nothing is left for now.
     func step() throws(SystemError) -> Bool {
         if retain() { return true }
-        if try indexes.step() { return true }
+        if try indexes.step(indexed: letGo) { return true }
         guard options.seals else { return false }
         if time.monotonicNanoseconds() < desk.pauseUntil { return false }
         do throws(SystemError) {
@@ -153,6 +153,13 @@ final class SegmentKeeper: Sendable {
             giveUp(error)
             return false
         }
+    }
+
+    /// In a burst a log leaves the page cache once it has its index: it is not read again before the burst is over, and its pages are taken
+    /// for what comes next. New memory for every page would cost more than all the rest of a commit, and the machine its cache.
+    private func letGo(_ log: any DiskFile) {
+        let now = time.monotonicNanoseconds()
+        if shared.withLock({ $0.pacing.isBurst(now: now) }) { log.uncache() }
     }
 }
 

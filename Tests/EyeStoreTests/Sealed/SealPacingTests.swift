@@ -49,4 +49,34 @@ import Testing
         #expect(pacing.mayWait(segments: 1, freeBytes: enough, now: 8))
         #expect(!pacing.mayWait(segments: 1, freeBytes: enough - 1, now: 8))
     }
+
+    /// While a burst lasts every log leaves the page cache once it has its index, and nothing is sealed; without one the sealer reads it next.
+    @Test(arguments: [true, false])
+    func aBurstLeavesThePageCache(isBurst: Bool) throws {
+        let disk = SimulatedDisk()
+        let time = TestTime()
+        let writer = try StoreWriter.open(disk, folder: "d", options: .test(segmentBytes: 1_000), time: time)
+        for id in 1...30 as ClosedRange<UInt64> {
+            let frame = Frame()
+            #expect(frame.append(TestEvent(id: id, data: "{\"pad\":\"\(String(repeating: "x", count: 200))\"}")))
+            #expect(try writer.commit([frame]) == .durable)
+        }
+        let bases = try SegmentFolder.list(disk, "d/log", ".log").sorted()
+        let (closed, active) = (bases.dropLast(), bases[bases.count - 1])
+        try #require(closed.count > 3)
+        let keeper = try SegmentKeeper(
+            disk, folder: "d", active: isBurst ? closed[closed.endIndex - 1] : active, seed: 1,
+            options: .test(seals: true), time: time,
+            retention: RetentionWish(known: 1, wanted: 1, since: time.monotonic))
+        let logs = closed.map { disk.names["d/log/" + SegmentFolder.name($0, ".log")] }
+        if isBurst { keeper.add(closed[closed.endIndex - 1], next: active) }
+        while try keeper.step() {}
+        #expect(keeper.status.sealings == (isBurst ? 0 : UInt64(closed.count)))
+        #expect(
+            disk.uncached.map(ObjectIdentifier.init)
+                == (isBurst ? logs.compactMap { $0.map(ObjectIdentifier.init) } : []))
+        time.monotonic += Self.second
+        while try keeper.step() {}
+        #expect(keeper.status.sealings == UInt64(closed.count))
+    }
 }
