@@ -21,6 +21,9 @@ public enum IngestLimits {
     public static let datagramsPerRead = 64
     /// Receive buffer asked for per UDP socket; the kernel may grant less.
     public static let datagramBufferBytes: Int32 = 8 * 1024 * 1024
+    /// Send buffer asked of the kernel per connection (SO_SNDBUF): its own would let a client that reads no answers hold 4 MB, and have
+    /// millions of lines judged before it is stopped.
+    public static let answerBufferBytes: Int32 = 64 * 1024
     /// Bytes of unread answers to one client; then its lines are no longer judged, nor its input read.
     public static let outputBytesMax = 64 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).

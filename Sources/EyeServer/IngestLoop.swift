@@ -302,6 +302,7 @@ final class IngestLoop: @unchecked Sendable {
         counts.connectionsOpened += 1
         do throws(SystemError) {
             if transport == .tcp { try Socket.tune(number) }
+            try Socket.limitSending(number, bytes: IngestLimits.answerBufferBytes)
             try poller.add(number, connection.watched, token: token(of: connection))
         } catch {
             close(connection)

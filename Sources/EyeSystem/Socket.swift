@@ -181,6 +181,12 @@ public enum Socket {
         _ = try retrying("setsockopt") { unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, 4) }
     }
 
+    /// SO_SNDBUF: bytes that the kernel keeps for a peer that does not read (it takes twice as many for its own accounts, socket(7)).
+    public static func limitSending(_ socket: Int32, bytes: Int32) throws(SystemError) {
+        var bytes = bytes
+        _ = try retrying("setsockopt") { unsafe setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, 4) }
+    }
+
     /// recv(2) into `room`, which must not be empty.
     @inline(__always)
     public static func receive(_ socket: Int32, into room: UnsafeMutableRawBufferPointer) throws(SystemError)

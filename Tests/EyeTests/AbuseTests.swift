@@ -182,8 +182,14 @@ private final class Clients: @unchecked Sendable {
                 if sent == 0 { usleep(10_000) }
                 return sent == 0 ? 1 : 0
             }
-            // All of them are stuck.
-            abuse.wait(3)
+            // Until all of them are stuck, and what they sent before is judged.
+            var (judged, before): (UInt64, UInt64) = (1, 0)
+            while judged != before {
+                before = judged
+                let rounds = abuse.count.load(ordering: .relaxed)
+                abuse.wait(rounds + 20)
+                judged = try server.metrics()["eye_ingest_lines_total"] ?? 0
+            }
             return {
                 abuse.stop()
                 clients.all = []
