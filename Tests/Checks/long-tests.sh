@@ -12,7 +12,7 @@ export EYE_LONG_TESTS=1 EYE_STORE_STATES=20000 EYE_KILL_CYCLES=50
 suites() {
     local files
     files=$(grep -rlE --include='*Tests.swift' 'TestSize\.|EYE_KILL_CYCLES' "$@")
-    sed 's|.*/||; s|\.swift$||' <<<"$files" | grep -vE '^(AbuseTests|DatagramAccountTests)$' | paste -sd '|'
+    sed 's|.*/||; s|\.swift$||' <<<"$files" | grep -vE '^(AbuseTests|SlowClientTests|DatagramAccountTests)$' | paste -sd '|'
 }
 
 # Those that compute hold all threads for minutes; those that wait for a process have time limits. So one kind after the other.

@@ -172,10 +172,20 @@ final class AbuseClient {
                 defer { unread.removeFirst(end + 1) }
                 return String(decoding: unread[..<end], as: UTF8.self)
             }
-            var room = [UInt8](repeating: 0, count: 65_536)
-            guard case .bytes(let count) = try Socket.receive(socket.number, into: &room) else { throw Silence() }
-            unread += room[..<count]
+            try receive()
         }
+    }
+
+    func read(_ count: Int) throws -> [UInt8] {
+        while unread.count < count { try receive() }
+        defer { unread.removeFirst(count) }
+        return Array(unread[..<count])
+    }
+
+    private func receive() throws {
+        var room = [UInt8](repeating: 0, count: 65_536)
+        guard case .bytes(let count) = try Socket.receive(socket.number, into: &room) else { throw Silence() }
+        unread += room[..<count]
     }
 }
 

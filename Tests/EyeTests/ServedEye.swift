@@ -16,10 +16,13 @@ final class ServedEye {
     enum Side: String { case ingest, http }
 
     /// Starts it and waits for its greeting. `extra` comes last, so it may say other addresses.
-    init(_ folder: TemporaryFolder? = nil, only side: Side? = nil, _ extra: [String] = []) throws {
+    init(
+        _ folder: TemporaryFolder? = nil, only side: Side? = nil, _ extra: [String] = [],
+        executable: URL = CommandRun.executable
+    ) throws {
         self.folder = try folder ?? TemporaryFolder()
         output = try TemporaryFolder()
-        process.executableURL = CommandRun.executable
+        process.executableURL = executable
         process.arguments =
             [
                 "serve", "--data", self.folder.path, "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--http",
