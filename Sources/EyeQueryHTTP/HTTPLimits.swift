@@ -84,6 +84,9 @@ public enum HTTPLimits {
     /// `stop()`: what is being answered may take this long.
     public static let drainMilliseconds: UInt64 = 2000
 
+    /// How often a store to which nothing is added is looked at for segments that were sealed or dropped.
+    public static let folderLookMilliseconds: UInt64 = 5
+
     // MARK: Login
 
     /// Passwords that wait for the hasher thread; more are 503.

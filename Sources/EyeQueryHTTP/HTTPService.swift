@@ -20,10 +20,11 @@ public struct HTTPOptions: Sendable {
     public var origins: [String] = []
     /// A log line for each request.
     public var hasAccessLog = false
-    /// Bytes of store index blocks kept in memory.
+    /// What the store's reader may keep.
     public var reader = ReaderLimits()
 
     public init(folder: String, address: SocketAddress) {
+        reader.folderLookNanoseconds = HTTPLimits.folderLookMilliseconds * 1_000_000
         self.folder = folder
         self.address = address
     }

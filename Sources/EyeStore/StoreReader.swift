@@ -14,6 +14,9 @@ public struct ReaderLimits: Sendable {
     public var openSegments = 64
     /// Sealed segments whose files are kept open.
     public var openSealedSegments = 512
+    /// How long what the folders of segments looked like is believed while nothing was committed (nanoseconds): sealing, and the end of what
+    /// retention drops, may be seen so much later; what is durable, and what is erased, never. 0: looked at by every snapshot.
+    public var folderLookNanoseconds: UInt64 = 0
 
     public init() {}
 }
@@ -41,6 +44,8 @@ public final class StoreReader {
     private var isListStale = true
     /// What the two folders looked like just before they were listed.
     private var listed: FolderStamps?
+    /// When that was, on the monotonic clock.
+    private var lookedAt: UInt64 = 0
     /// Damaged places met by queries so far, each once; at most `damageMax`.
     public private(set) var damage: [Corruption] = []
     private static let damageMax = 1000
@@ -63,9 +68,13 @@ public final class StoreReader {
     /// is none.
     public func snapshot() throws(SystemError) -> Snapshot {
         let found = try watermark.read()?.mark
-        let stamps = FolderStamps(disk, folder)
-        if isListStale || found?.segment != mark?.segment || found == nil || stamps != listed {
-            try list(stamps)
+        let now = SystemTime().monotonicNanoseconds()
+        if isListStale || found == nil || found != mark || now &- lookedAt >= limits.folderLookNanoseconds {
+            let stamps = FolderStamps(disk, folder)
+            if isListStale || found?.segment != mark?.segment || found == nil || stamps != listed {
+                try list(stamps)
+            }
+            lookedAt = now
         }
         mark = found
         trim()

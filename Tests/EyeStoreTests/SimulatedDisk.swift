@@ -42,6 +42,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
 
     /// Syncs left until the machine stops; nil: it never does.
     var syncsLeft: Int?
+    /// Calls of `stamp`.
+    var stamps = 0
     /// Files that left the page cache.
     var uncached: [Node] = []
     /// Counts every sync.
@@ -204,6 +206,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     /// Of a file: which one, and its content by length; of a folder: how often its names were changed.
     func stamp(_ path: String) throws(SystemError) -> FileStamp {
         try alive("stat")
+        stamps += 1
         if let node = names[path] {
             return FileStamp(
                 device: 0, inode: node.number, modifiedNanoseconds: Int64(node.changes), bytes: Int64(node.now.count))

@@ -56,6 +56,11 @@ import Testing
         #expect(metrics.contains("\neye_store_first_kept_event_id "))
         #expect(!metrics.contains("\neye_store_first_kept_event_id 1\n"), "\(metrics)")
         #expect(metrics.contains("\neye_store_retention_failed 0\n"))
+        // Sealed to the end: a step of an unoptimised build may take longer than a service may take to stop.
+        let end = Date.now + 60
+        while !(try served.get("/metrics").contains("\neye_store_waiting_segments 0\n")), Date.now < end {
+            usleep(20_000)
+        }
         #expect(served.stop() == 0)
         #expect(served.log.contains("retention dropped the oldest segments"), "\(served.log)")
         let verify = try CommandRun(["verify", "--data", folder.path])
