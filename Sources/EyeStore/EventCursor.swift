@@ -39,11 +39,13 @@ public final class EventCursor {
     private var erasures: UInt64?
     private var current = 0
     private var plan: SegmentPlan?
-    /// First event id of the segment looked at before (newest first), or the id after its last (oldest first).
-    private var neighbour: UInt64?
+    /// What lies between the segments that were looked at.
+    private var gaps = CursorGaps()
     private var segmentsVisited = 0
     /// Ids of the current segment, from first to below next, as far as it has numbers.
     private var bounds: (first: UInt64, next: UInt64) = (0, 0)
+    /// The current segment, if it is sealed and was opened.
+    private var atHand: SealedFile?
     /// How often in a row a segment was not where the list says.
     private var misses = 0
     /// So often the segments are listed again before one that is listed and not there is passed over.
@@ -73,7 +75,8 @@ public final class EventCursor {
     /// Event ids that are still to be looked at, to within a segment: for those who show progress.
     public var idsLeft: UInt64 {
         if isDone { return 0 }
-        let (from, to) = filter.newestFirst ? (low, min(high, neighbour ?? high)) : (max(low, neighbour ?? low), high)
+        let reached = gaps.neighbour
+        let (from, to) = filter.newestFirst ? (low, min(high, reached ?? high)) : (max(low, reached ?? low), high)
         return to > from ? to - from : 0
     }
 
@@ -164,6 +167,7 @@ public final class EventCursor {
         } catch {
             // What a sealed segment knows as a whole is damaged: its rows may be right.
             guard case .damaged = error, snapshot.segments[current].isSealed else { throw error }
+            _ = atHand?.blocks.takeFault()
             way = .columns
         }
         return true
@@ -248,13 +252,13 @@ public final class EventCursor {
         if let plan, nextGroup > 0, let group = plan.group(number: nextGroup - 1, newestFirst: filter.newestFirst),
             let lost = plan.ids(ofGroup: group)
         {
-            noteLost(lost.first, lost.next, .badSealedBlock)
+            noteLost(lost.first, lost.next)
             matches.removeAll(keepingCapacity: true)
             matchesTaken = 0
             sealedRun.drop()
             return
         }
-        noteLost(bounds.first, bounds.next, .badSealedBlock)
+        noteLost(bounds.first, bounds.next)
         if !nextSegment() { isDone = true }
     }
 
@@ -265,7 +269,7 @@ public final class EventCursor {
         misses += 1
         if misses > EventCursor.missesMax {
             // A name without a file behind it.
-            neighbour = nil
+            gaps = CursorGaps()
             if !nextSegment() { isDone = true }
             return
         }
@@ -343,6 +347,7 @@ public final class EventCursor {
             low = max(low, bounds.next)
         }
         bounds = (0, 0)
+        atHand = nil
         current += filter.newestFirst ? -1 : 1
         segmentsVisited += 1
         if isBuilt || segmentsVisited % 16 == 0 { snapshot.reader.trim() }
@@ -355,9 +360,11 @@ public final class EventCursor {
             return true
         }
         budget -= index is IndexBuilder ? 5_000 : 3_000
+        atHand = index as? SealedFile
         bounds = (index.firstEventID, index.nextEventID)
         nextGroup = 0
-        try noteGaps(index)
+        let isNewestFirst = filter.newestFirst
+        try gaps.note(index, at: current, of: snapshot, newestFirst: isNewestFirst, into: &damage)
         guard
             let made = try SegmentPlan(
                 index, filter, low: low, high: high, erased: snapshot.erased, reading: snapshot.reader.data)
@@ -374,49 +381,16 @@ public final class EventCursor {
         return true
     }
 
-    /// Collects damaged ids in this segment, and between it and its neighbours.
-    private func noteGaps(_ index: any SegmentIndex) throws(IndexFault) {
-        let name = snapshot.segments[current]
-        for gap in try index.allGaps() {
-            damage.add(gap.firstEventID, gap.nextEventID)
-            snapshot.reader.note(
-                Corruption(
-                    segment: name.first, lastSequence: name.last, offset: gap.offset, bytes: gap.bytes,
-                    cause: gap.cause, firstEventID: gap.firstEventID, nextEventID: gap.nextEventID))
-        }
-        // A segment without any header or frame has no numbers of its own: first and next are 0.
-        let first = index.firstEventID
-        let next = index.nextEventID
-        if filter.newestFirst {
-            var end = neighbour
-            if end == nil { end = try numberBehind(current) }
-            if let end, next > 0, next < end { noteLost(next, end, .missingBytes) }
-            if current == 0 { noteLost(snapshot.reader.firstKeptEventID, first > 0 ? first : end ?? 1, .missingBytes) }
-            neighbour = first > 0 ? first : end
-        } else {
-            let start = current == 0 ? snapshot.reader.firstKeptEventID : neighbour
-            if let start, first > start { noteLost(start, first, .missingSegment) }
-            neighbour = next > 0 ? next : start
-            if current == snapshot.segments.count - 1, let from = neighbour, let end = snapshot.nextEventID {
-                noteLost(from, end, .missingBytes)
-            }
-        }
-    }
-
-    /// The first event id behind segment `index`, by the next one's header or the durable position; nil: not known.
-    private func numberBehind(_ index: Int) throws(IndexFault) -> UInt64? {
-        if index == snapshot.segments.count - 1 { return snapshot.nextEventID }
-        return try io { () throws(SystemError) in try snapshot.firstEventID(index + 1) }
-    }
-
-    private func noteLost(_ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) {
+    /// Ids of the sealed segment at hand that a damaged block of it costs.
+    private func noteLost(_ first: UInt64, _ next: UInt64) {
+        let fault = atHand?.blocks.takeFault()
         guard first < next else { return }
         damage.add(first, next)
-        let name = snapshot.segments[current]
-        snapshot.reader.note(
-            Corruption(
-                segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: cause, firstEventID: first,
-                nextEventID: next))
+        var lost = Corruption(snapshot.segments[current], .badSealedBlock, first: first, next: next)
+        lost.part = fault?.part
+        lost.offset = fault?.offset ?? 0
+        lost.bytes = fault?.bytes ?? 0
+        snapshot.reader.note(lost)
     }
 
     /// Takes up the next run of rows with ids that follow each other; of the log it is read.
@@ -469,41 +443,5 @@ public final class EventCursor {
         } catch {
             throw .system(error)
         }
-    }
-}
-
-/// Ranges of event ids that an answer may lack.
-public struct DamagedIDs: Sendable {
-    var bounds: Range<UInt64> = 0..<0
-    /// At most so many are told apart; more become one that spans them.
-    static let rangesMax = 64
-    /// The ranges, in the order they were met, without overlaps.
-    public private(set) var ranges: [ClosedRange<UInt64>] = []
-
-    /// None.
-    public var isEmpty: Bool { ranges.isEmpty }
-    /// The range that spans them all; nil: none.
-    public var hull: ClosedRange<UInt64>? {
-        guard let low = ranges.map(\.lowerBound).min(), let high = ranges.map(\.upperBound).max() else { return nil }
-        return low...high
-    }
-
-    /// Adds those of another part of the same answer.
-    mutating func add(_ other: DamagedIDs) {
-        for range in other.ranges { add(range.lowerBound, range.upperBound + 1) }
-    }
-
-    /// Adds ids from `first` to below `next`, as far as the query covers them.
-    mutating func add(_ first: UInt64, _ next: UInt64) {
-        let low = max(first, bounds.lowerBound)
-        let high = min(next, bounds.upperBound)
-        guard low < high else { return }
-        var fresh = low...(high - 1)
-        for index in ranges.indices.reversed() where ranges[index].overlaps(fresh) {
-            fresh = min(ranges[index].lowerBound, fresh.lowerBound)...max(ranges[index].upperBound, fresh.upperBound)
-            ranges.remove(at: index)
-        }
-        ranges.append(fresh)
-        if ranges.count > DamagedIDs.rangesMax, let hull { ranges = [hull] }
     }
 }

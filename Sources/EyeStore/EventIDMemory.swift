@@ -26,9 +26,12 @@ struct EventIDMemory {
         var looksLeft = StoreLimits.startIndexesMax
         let read = Set(recovered.findings.map { SegmentName.log($0.base) })
         let segments = recovered.segments
+        // Nothing tells what a segment held that is missing before one of these.
+        let gone = Set(recovered.report.damage.filter(\.isMissingSegment).compactMap { $0.lastSequence.map { $0 + 1 } })
         // The last one is the active one: read, or just begun.
         for (index, name) in segments.enumerated().dropLast().reversed() where !read.contains(name) {
             if count >= StoreLimits.eventIDWindowCount { break }
+            if gone.contains(segments[index + 1].first) { isComplete = false }
             looksLeft -= 1
             guard looksLeft >= 0 else {
                 isComplete = false
@@ -39,6 +42,7 @@ struct EventIDMemory {
                 lists.append(known.ids)
                 count += known.ids.count
                 if now &- known.newestReceived > StoreLimits.eventIDWindowMicroseconds { break }
+                if index == 0 && gone.contains(name.first) { isComplete = false }
                 continue
             }
             if name.isSealed {

@@ -96,21 +96,25 @@ struct LogRecovery {
     }
 
     func run() throws(StoreOpenError) -> RecoveredLog {
-        let seen = try checked { () throws(SystemError) in
+        let segments = try checked(folder) { () throws(SystemError) in
             try disk.makeDirectory(folder)
             try disk.makeDirectory(log)
-            let mark = try WatermarkReader(disk, path: folder + "/watermark").read()
-            return (mark, try SegmentList(disk, folder).segments)
+            return try SegmentList(disk, folder).segments
         }
-        try refuseNewer(seen.0, seen.1)
-        return try checked { () throws(SystemError) in try recover(seen.0?.mark, seen.1) }
+        let mark = try checked(folder + "/watermark") { () throws(SystemError) in
+            try WatermarkReader(disk, path: folder + "/watermark").read()
+        }
+        try refuseNewer(mark, segments)
+        return try checked(folder) { () throws(SystemError) in try recover(mark?.mark, segments) }
     }
 
-    private func checked<T>(_ body: () throws(SystemError) -> T) throws(StoreOpenError) -> T {
+    private func checked<T>(
+        _ path: String, _ body: () throws(SystemError) -> T
+    ) throws(StoreOpenError) -> T {
         do throws(SystemError) {
             return try body()
         } catch {
-            throw .unusable(path: folder, error)
+            throw .unusable(path: path, error)
         }
     }
 
@@ -186,7 +190,9 @@ struct LogRecovery {
             position.nextEventID += UInt64(max(last.fileBytes, 0)) / UInt64(Record.eventBytes)
         }
         var isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
-        for found in findings.reversed() { report.damage += found.damage }
+        let missing = try MissingSegments(disk, folder: folder, segments: segments).all(
+            firstKept: position.firstKeptEventID, next: known.nextEventID, read: Set(findings.map(\.base)))
+        report.damage = missing + damage(in: findings, behind: sealed)
         if isLost { note(&report, mark, findings.first, known: known, position) }
         if let last = findings.first, last.position.nextSequence < sealed.nextSequence { isLost = true }
 
@@ -224,6 +230,23 @@ struct LogRecovery {
         position.commit = file?.header.commit ?? last
         position.firstKeptEventID = file?.header.firstKeptEventID ?? 1
         return position
+    }
+
+    /// What is damaged in the segments that were read, oldest first. Where neither header nor opening tells a segment's first event id,
+    /// what older ones hold is not in it.
+    private func damage(in findings: [SegmentFindings], behind sealed: LogPosition) -> [Corruption] {
+        var damage: [Corruption] = []
+        var first: UInt64 = 1
+        for found in findings.reversed() {
+            if found.base >= sealed.nextSequence { first = max(first, sealed.nextEventID) }
+            for var place in found.damage {
+                place.firstEventID = max(place.firstEventID, first)
+                place.nextEventID = max(place.nextEventID, place.firstEventID)
+                damage.append(place)
+            }
+            first = max(first, found.position.nextEventID)
+        }
+        return damage
     }
 
     /// So many openings are looked at, one after the other, when they are damaged.

@@ -67,12 +67,9 @@ struct LogVerification {
         if !mayLoseFront, let first = firstEventID, first > firstKept,
             !damage.contains(where: { $0.firstEventID <= firstKept })
         {
-            let name = inventory.segments.first?.name ?? .log(1)
-            damage.insert(
-                Corruption(
-                    segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: .missingSegment,
-                    firstEventID: firstKept,
-                    nextEventID: first), at: 0)
+            let oldest = inventory.segments.first?.name.first ?? 1
+            let gone = oldest > 1 ? SegmentName(first: 1, last: oldest - 1) : .log(1)
+            damage.insert(Corruption(gone, first: firstKept, next: first), at: 0)
         }
         guard let mark = inventory.mark, !isFrontGone else { return }
         guard mark.nextSequence > position.nextSequence || mark.nextEventID > position.nextEventID else { return }
@@ -231,13 +228,15 @@ struct LogVerification {
     private mutating func check(_ sealed: SealedFile, _ name: SegmentName, _ about: inout VerifiedSegment) {
         if firstEventID == nil, sealed.nextEventID > sealed.firstEventID { firstEventID = sealed.firstEventID }
         let before = damage.count
-        func lost(_ first: UInt64, _ next: UInt64, _ cause: CorruptionCause) -> Corruption {
-            Corruption(
-                segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: cause, firstEventID: first,
-                nextEventID: next)
+        func lost(_ first: UInt64, _ next: UInt64) -> Corruption {
+            var found = Corruption(name, .badSealedBlock, first: first, next: next)
+            if let fault = sealed.blocks.takeFault() {
+                (found.part, found.offset, found.bytes) = (fault.part, fault.offset, fault.bytes)
+            }
+            return found
         }
         do throws(IndexFault) {
-            for gap in try sealed.allGaps() { damage.append(lost(gap.firstEventID, gap.nextEventID, gap.cause)) }
+            for gap in try sealed.allGaps() { damage.append(Corruption(gap, in: name)) }
             let scratch = SealedScratch()
             for group in 0..<sealed.groups {
                 let rows = sealed.header.rows(inGroup: group)
@@ -249,16 +248,16 @@ struct LogVerification {
                     about.events += rows
                 } catch {
                     let ids = try sealed.eventIDs(ofGroup: group)
-                    damage.append(lost(ids.lowerBound, ids.upperBound + 1, .badSealedBlock))
+                    damage.append(lost(ids.lowerBound, ids.upperBound + 1))
                 }
             }
         } catch {
-            damage.append(lost(sealed.firstEventID, sealed.nextEventID, .badSealedBlock))
+            damage.append(lost(sealed.firstEventID, sealed.nextEventID))
         }
         // Without these no event is lost, but filters and statistics do not find them all.
         guard damage.count == before else { return }
         do throws(IndexFault) { try sealed.checkTables() } catch {
-            damage.append(lost(sealed.nextEventID, sealed.nextEventID, .badSealedBlock))
+            damage.append(lost(sealed.nextEventID, sealed.nextEventID))
         }
     }
 
@@ -271,12 +270,15 @@ struct LogVerification {
                     isLastOpen = false
                 }
             } else if base != position.nextSequence || first.map({ $0 != position.nextEventID }) ?? false {
+                let next = max(first ?? position.nextEventID, position.nextEventID)
+                let older = segments.last?.name ?? .log(base)
+                let isNamed = older.isSealed && base > position.nextSequence
                 damage.append(
-                    Corruption(
-                        segment: segments.last?.base ?? base, lastSequence: segments.last?.name.last,
-                        offset: segments.last?.bytes ?? 0, bytes: 0,
-                        cause: .missingSegment, firstEventID: position.nextEventID,
-                        nextEventID: max(first ?? position.nextEventID, position.nextEventID)))
+                    isNamed
+                        ? Corruption(
+                            SegmentName(first: position.nextSequence, last: base - 1), first: position.nextEventID,
+                            next: next)
+                        : Corruption(older, .missingBehind, first: position.nextEventID, next: next))
             }
         }
         position.nextSequence = max(position.nextSequence, base)

@@ -64,6 +64,12 @@ struct SegmentReading {
                 }
                 // A later commit was begun only when the bad place was durable: then that is damage.
                 if let start = torn?.start, frame.commitStart > start { torn = nil }
+                // The opening says it as well: before its first frame there is nothing but the header.
+                if found.header == nil, isOpening, frame.header.kind == FrameKind.opening,
+                    frame.header.flags & FrameFlag.first != 0
+                {
+                    found.position.nextEventID = max(found.position.nextEventID, frame.header.firstEventID)
+                }
                 for (index, place) in bad.enumerated() {
                     let nextID = index == bad.count - 1 ? frame.header.firstEventID : found.position.nextEventID
                     found.noteDamage(place.offset, place.bytes, place.cause, next: nextID)

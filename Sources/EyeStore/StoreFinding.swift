@@ -31,11 +31,13 @@ public struct StoreFinding: Sendable {
         } else {
             self.part = part
             file = folder + SegmentFolder.name(corruption.segment, ".log")
-            offset = corruption.offset
         }
-        bytes = corruption.bytes
+        if corruption.hasOffset {
+            offset = corruption.offset
+            bytes = corruption.bytes
+        }
         eventIDs = part == .log ? corruption.eventIDs : nil
-        what = corruption.cause.text
+        what = corruption.what
         advice = corruption.cause.advice
     }
 
@@ -72,7 +74,7 @@ extension CorruptionCause {
         switch self {
         case .unreadable:
             "Look at the kernel's log (dmesg) and at the disk; copy the data folder to another disk with 'eye backup'."
-        case .missingSegment, .foreignFile:
+        case .missingSegment, .missingBehind, .foreignFile:
             "Stop eye and put the right file back from a backup; until then everything else is served."
         default:
             "Leave the file as it is: everything else is served, answers that touch it say so (Eye-Incomplete). "

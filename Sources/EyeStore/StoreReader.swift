@@ -47,8 +47,12 @@ public final class StoreReader {
     /// When that was, on the monotonic clock.
     private var lookedAt: UInt64 = 0
     /// Damaged places met by queries so far, each once; at most `damageMax`.
-    public private(set) var damage: [Corruption] = []
+    private var met: [Corruption] = []
     private static let damageMax = 1000
+    /// Segments that are missing, as the names of the others tell; found anew with every list.
+    private(set) var missing: [Corruption] = []
+    /// Missing segments, and damaged places that queries met.
+    public var damage: [Corruption] { missing + met }
 
     /// Reads the store in `folder`, which need not be there yet. `data`: needed by filters that look into `data`.
     public init(
@@ -114,11 +118,18 @@ public final class StoreReader {
 
     private func list(_ stamps: FolderStamps) throws(SystemError) {
         segments = try SegmentList(disk, folder).segments
-        if try !settleFront() {
+        var isFrontThere = try settleFront()
+        missing = try missingSegments()
+        if !isFrontThere || !missing.isEmpty {
             // The segment that says why may have been begun after `log/` was listed and before `sealed/` was, or written anew by a start.
             firstKeptEventID = max(firstKeptEventID, try KeptBound.read(disk, folder: folder))
             segments = try SegmentList(disk, folder).segments
-            _ = try settleFront()
+            isFrontThere = try settleFront()
+            missing = try missingSegments()
+        }
+        if !isFrontThere, let oldest = segments.first, oldest.first > 1, let first = try firstEventID(oldest) {
+            let gone = SegmentName(first: 1, last: oldest.first - 1)
+            missing.insert(Corruption(gone, first: firstKeptEventID, next: first), at: 0)
         }
         listNumber += 1
         listed = stamps
@@ -140,16 +151,33 @@ public final class StoreReader {
             firstKeptEventID = max(firstKeptEventID, said)
             break
         }
-        func first(_ index: Int) throws(SystemError) -> UInt64? {
-            try number(segments[index]) { (segment) throws(SystemError) in try segment.firstEventID() }
-        }
         while segments.count > 1, firstKeptEventID > 1 {
-            if let first = try first(0), first >= firstKeptEventID { break }
-            guard let next = try first(1), next <= firstKeptEventID else { break }
+            if let first = try firstEventID(segments[0]), first >= firstKeptEventID { break }
+            guard let next = try firstEventID(segments[1]), next <= firstKeptEventID else { break }
             segments.removeFirst()
         }
-        guard !segments.isEmpty, let first = try first(0) else { return true }
+        guard let oldest = segments.first, let first = try firstEventID(oldest) else { return true }
         return first <= firstKeptEventID
+    }
+
+    /// Segments between others that are not there, and not dropped by retention either.
+    private func missingSegments() throws(SystemError) -> [Corruption] {
+        try MissingSegments.byName(
+            in: segments, firstKept: firstKeptEventID, next: nil,
+            firstEventID: { name throws(SystemError) in try firstEventID(name) },
+            nextEventID: { name throws(SystemError) in
+                try number(name) { (segment) throws(SystemError) in try segment.nextEventID() }
+            })
+    }
+
+    /// The ids of a missing segment just before segment `name`; empty: there is none.
+    func idsMissing(before name: SegmentName) -> Range<UInt64> {
+        let gone = missing.first { $0.lastSequence.map { $0 + 1 == name.first } ?? false }
+        return gone.map { $0.firstEventID..<$0.nextEventID } ?? 0..<0
+    }
+
+    private func firstEventID(_ name: SegmentName) throws(SystemError) -> UInt64? {
+        try number(name) { (segment) throws(SystemError) in try segment.firstEventID() }
     }
 
     /// What a header says; nil: it is damaged, or the segment is gone.
@@ -172,7 +200,9 @@ public final class StoreReader {
     }
 
     func note(_ corruption: Corruption) {
-        if damage.count < StoreReader.damageMax && !damage.contains(corruption) { damage.append(corruption) }
+        // A missing segment is told as long as it is missing.
+        if corruption.isMissingSegment { return }
+        if met.count < StoreReader.damageMax && !met.contains(corruption) { met.append(corruption) }
     }
 
     func segment(_ name: SegmentName) -> any KeptSegment {

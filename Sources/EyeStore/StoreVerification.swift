@@ -224,10 +224,14 @@ public final class StoreVerification {
             switch error {
             case .noFolder: break
             case .noAccounts:
+                let isUsed = report.events > 0
                 report.findings.append(
                     StoreFinding(
-                        .note, .accounts, file: AccountFile.name, what: "there are no accounts yet",
-                        advice: "The first 'eye serve' makes them."))
+                        .note, .accounts, file: AccountFile.name,
+                        what: isUsed ? "it is missing beside a store with events" : "there are no accounts yet",
+                        advice: isUsed
+                            ? "Put a backup of it in its place; without it the next 'eye serve' makes new credentials."
+                            : "The first 'eye serve' makes them."))
             default:
                 report.findings.append(
                     StoreFinding(
@@ -243,10 +247,12 @@ public enum StoreLock {
     /// Name of the file in the data folder.
     public static let name = "LOCK"
 
-    /// Takes the lock of the one writer; `.locked` when a service runs.
-    public static func take(_ disk: any Disk, folder: String) throws(StoreOpenError) -> any DiskLock {
+    /// Takes the lock of the one writer; `.locked` when somebody else still has it after `waitMilliseconds`.
+    public static func take(
+        _ disk: any Disk, folder: String, waitMilliseconds: Int = 0
+    ) throws(StoreOpenError) -> any DiskLock {
         do throws(SystemError) {
-            return try disk.lock(folder + "/" + name, waitMilliseconds: 0)
+            return try disk.lock(folder + "/" + name, waitMilliseconds: waitMilliseconds)
         } catch {
             if error.isWouldBlock { throw .locked }
             throw .unusable(path: folder + "/" + name, error)

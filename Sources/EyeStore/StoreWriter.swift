@@ -3,7 +3,6 @@
 // for `maintain`, which a housekeeping thread calls.
 
 import EyeSystem
-import Glibc
 
 /// A store's writing end; one per data folder.
 public final class StoreWriter: @unchecked Sendable {
@@ -44,14 +43,8 @@ public final class StoreWriter: @unchecked Sendable {
     public static func open(
         _ disk: any Disk, folder: String, options: StoreOptions = StoreOptions(), time: any TimeSource = SystemTime()
     ) throws(StoreOpenError) -> StoreWriter {
-        let lock: any DiskLock
-        do throws(SystemError) {
-            try disk.makeDirectory(folder)
-            lock = try disk.lock(folder + "/LOCK", waitMilliseconds: options.lockWaitMilliseconds)
-        } catch {
-            if error.errno == EWOULDBLOCK { throw .locked }
-            throw .unusable(path: folder, error)
-        }
+        do throws(SystemError) { try disk.makeDirectory(folder) } catch { throw .unusable(path: folder, error) }
+        let lock = try StoreLock.take(disk, folder: folder, waitMilliseconds: options.lockWaitMilliseconds)
         let recovered = try LogRecovery(disk, folder: folder, options: options, time: time).run()
         var report = recovered.report
         let window = EventIDWindow(seed: recovered.writer.nextSalt())

@@ -108,6 +108,7 @@ import Testing
                 let found = try snapshot.all()
                 #expect(found.events == left.reversed(), "seed \(seed), \(what)")
                 #expect(found.damage.isEmpty, "seed \(seed), \(what)")
+                #expect(reader.damage.isEmpty && writer.recovery.damage.isEmpty, "seed \(seed), \(what)")
                 #expect(try snapshot.count() == UInt64(left.count), "seed \(seed), \(what)")
                 let listed = try snapshot.allSessions().map(\.id)
                 let named = Set(left.map(\.session)).union(opened.subtracting(gone))

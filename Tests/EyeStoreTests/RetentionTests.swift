@@ -71,6 +71,7 @@ import Testing
             for reader in [reader, StoreReader(disk, folder: "d")] {
                 let snapshot = try reader.snapshot()
                 #expect(reader.firstKeptEventID == firstKept, "\(what)")
+                #expect(reader.damage.isEmpty && writer.recovery.damage.isEmpty, "\(what)")
                 let left = events.filter { $0.id >= firstKept }
                 for newestFirst in [true, false] {
                     var filter = EventFilter()

@@ -83,6 +83,42 @@ import Testing
         }
     }
 
+    /// What is told of damage says which file, which block of it, and where that is.
+    @Test func everyDamageHasItsPlace() throws {
+        let image = try Image()
+        let path = image.sealed[1]
+        let name = String(path.dropFirst(2))
+        let bytes = image.store.disk.names[path]!.now.count
+        var parts: Set<String> = []
+        for offset in stride(from: 0, to: bytes, by: 31) {
+            let disk = image.copy()
+            disk.names[path]!.now[offset] ^= 4
+            let reader = StoreReader(disk, folder: "d")
+            for newestFirst in [true, false] {
+                var filter = EventFilter()
+                filter.newestFirst = newestFirst
+                _ = try reader.snapshot().all(filter)
+                filter.names = [Array("name3".utf8)]
+                _ = try reader.snapshot().all(filter)
+            }
+            let report = try StoreVerification(disk, folder: "d", isRunning: false).run { _ in }
+            for found in reader.damage {
+                #expect(found.file == name, "byte \(offset): \(found)")
+                guard found.cause == .badSealedBlock else { continue }
+                #expect(found.offset <= offset && offset < Int(found.offset + found.bytes), "byte \(offset): \(found)")
+            }
+            for finding in report.findings where finding.gravity == .damage {
+                #expect(finding.file == name, "byte \(offset): \(finding)")
+                guard finding.what.contains("does not match its checksum") else { continue }
+                let start = try #require(finding.offset, "\(finding)")
+                #expect(start <= offset && offset < Int(start + (finding.bytes ?? 0)), "byte \(offset): \(finding)")
+                parts.insert(String(finding.what.prefix { $0 != ":" }))
+            }
+        }
+        #expect(parts.contains("column received of row group 0"), "\(parts)")
+        #expect(parts.contains("block 0 of part \"sessions\""), "\(parts)")
+    }
+
     @Test func everyLengthAndAMissingOne() throws {
         let image = try Image(commits: 8)
         for path in image.sealed {

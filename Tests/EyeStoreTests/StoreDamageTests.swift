@@ -279,6 +279,38 @@ import Testing
         try survive(image, disk, lostMax: damage.lostMax, mustReport: damage.mustReport, damage.name)
     }
 
+    /// The newest segment is damaged at its very beginning, or as a whole: events of older segments are not in what is said to be lost.
+    @Test func damageOfTheNewestSegmentIsItsOwn() throws {
+        let image = try Image(commits: 9, segmentBytes: 900)
+        let path = image.logs.last!
+        let first = try #require(try SegmentHeader.read(image.disk.open(path, .read))).firstEventID
+        #expect(image.logs.count > 2 && first > 5)
+        let bytes = image.disk.names[path]!.now.count
+        for offset in Array(0..<64) + [70, 100, 140] {
+            let disk = image.copy()
+            disk.names[path]!.now[offset] ^= 1
+            let report = try StoreWriter.open(disk, folder: "d", options: .test(), time: TestTime()).recovery
+            #expect(!report.damage.isEmpty, "byte \(offset)")
+            for place in report.damage {
+                #expect(place.firstEventID >= first, "byte \(offset): \(place)")
+                // Before the first record there is no event.
+                if offset < 64 { #expect(place.eventIDs == nil, "byte \(offset): \(place)") }
+            }
+        }
+        // Header and opening: only older segments tell where its events begin.
+        let both = image.copy()
+        for offset in [3, 70] { both.names[path]!.now[offset] ^= 1 }
+        let found = try StoreWriter.open(both, folder: "d", options: .test(), time: TestTime()).recovery.damage
+        #expect(!found.isEmpty && found.allSatisfy { $0.firstEventID >= first && $0.eventIDs == nil }, "\(found)")
+        for left in [0, 10, bytes] {
+            let disk = image.copy()
+            disk.names[path]!.now = [UInt8](repeating: 0x41, count: left)
+            let report = try StoreWriter.open(disk, folder: "d", options: .test(), time: TestTime()).recovery
+            let lost = report.damage.compactMap(\.eventIDs)
+            #expect(lost == [first...UInt64(image.events.count)], "\(left) bytes: \(report.damage)")
+        }
+    }
+
     @Test func framesSwappedInsideASegmentAreNotServedTwice() throws {
         let image = try Image(commits: 6, segmentBytes: 1 << 20)
         let path = image.logs[0]

@@ -318,4 +318,24 @@ import Testing
         #expect(sessions.map(\.id.low) == wanted)
         #expect(sessions.map(\.created) == wanted.map { Int64($0) })
     }
+
+    /// What to do about a start that fails depends on why.
+    @Test func aFailedStartSaysWhatToDo() throws {
+        var failures = 0
+        for sync in 1...12 {
+            let disk = SimulatedDisk()
+            disk.failingSync = sync
+            do {
+                _ = try StoreWriter.open(disk, folder: "d", options: .test(), time: TestTime())
+            } catch {
+                failures += 1
+                #expect("\(error)".contains("(fdatasync: Input/output error); the disk failed"), "\(error)")
+                #expect("\(error)".contains("dmesg") && !"\(error)".contains("writable"), "\(error)")
+            }
+        }
+        #expect(failures > 1)
+        for (code, advice) in [(ENOSPC, "make room"), (EROFS, "read-only"), (EACCES, "belong"), (ENOENT, "exists")] {
+            #expect("\(StoreOpenError.unusable(path: "d", SystemError(errno: code, call: "open")))".contains(advice))
+        }
+    }
 }

@@ -40,6 +40,14 @@ struct SealedPlace {
     var checksum: UInt32
 }
 
+/// A block that could not be read, or whose checksum is wrong.
+struct SealedFault {
+    /// Which one, in words.
+    var part: String
+    var offset: Int64
+    var bytes: Int64
+}
+
 /// The numbers in a sealed segment's header.
 struct SealedHeader {
     /// FE 45 59 43, as a little-endian number.
@@ -155,6 +163,9 @@ final class SealedBlocks {
     private let directory: ByteBuffer
     /// Where the blocks of each part stand in the directory, and how many there are.
     private var parts: [(start: Int, blocks: Int)]
+
+    /// The block that could not be read last.
+    private var badPlace: SealedPlace?
 
     /// Kinds of blocks in the cache beside those of parts.
     private enum CachePart {
@@ -298,6 +309,43 @@ final class SealedBlocks {
 
     /// Reads and checks a block, past the cache.
     func read(_ place: SealedPlace) throws(IndexFault) -> ByteBuffer {
+        do throws(IndexFault) {
+            return try readChecked(place)
+        } catch {
+            badPlace = place
+            throw error
+        }
+    }
+
+    /// The block that could not be read last, once: for whoever reports it.
+    func takeFault() -> SealedFault? {
+        guard let place = badPlace else { return nil }
+        // Finding out which one it is may meet others.
+        defer { badPlace = nil }
+        return SealedFault(part: part(at: place), offset: place.offset, bytes: Int64(place.bytes))
+    }
+
+    /// What block is at `place`, in words.
+    private func part(at wanted: SealedPlace) -> String {
+        do throws(IndexFault) {
+            for part in SealedPart.allCases {
+                for index in 0..<count(part) where try place(part, index).offset == wanted.offset {
+                    return "block \(index) of part \"\(part)\""
+                }
+            }
+            for group in 0..<header.groups {
+                let directory = try GroupDirectory(self, group)
+                for slot in 0..<directory.count where directory.place(atSlot: slot).offset == wanted.offset {
+                    return "column \(SealedColumn.text(directory.column(slot))) of row group \(group)"
+                }
+            }
+        } catch {
+            // A damaged directory of a group tells nothing of its columns.
+        }
+        return "a page of texts"
+    }
+
+    private func readChecked(_ place: SealedPlace) throws(IndexFault) -> ByteBuffer {
         guard place.offset >= Int64(SealedHeader.bytes), place.offset <= fileBytes,
             Int64(place.bytes) <= fileBytes - place.offset, place.bytes <= StoreLimits.sealedBlockBytesMax
         else { throw .damaged }

@@ -20,6 +20,21 @@ enum SealedColumn {
     /// Leaf 0, the data in one piece, and the others behind it.
     static let firstLeaf = 16
 
+    /// What a column holds, in words.
+    static func text(_ column: Int) -> String {
+        switch column {
+        case timestamp: "timestamp"
+        case received: "received"
+        case category, otherCategory: "category"
+        case name, otherName: "name"
+        case session: "session"
+        case token: "token"
+        case eventID: "event_id"
+        case shape: "shape of data"
+        default: "\(column - firstLeaf) of data"
+        }
+    }
+
     /// Bytes of an entry of a group's directory: column u32, bytes u32, file offset u64, CRC u32.
     static let entryBytes = 20
 }

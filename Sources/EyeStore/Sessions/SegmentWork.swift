@@ -61,6 +61,9 @@ extension Snapshot {
         return (first ?? reader.firstKeptEventID, next ?? nextEventID ?? UInt64.max >> 1)
     }
 
+    /// The ids of a missing segment just before segment `segment`; empty: there is none.
+    func idsMissing(before segment: Int) -> Range<UInt64> { reader.idsMissing(before: segments[segment]) }
+
     /// How often in a row a segment may not be where the list says, before it is taken for gone.
     static let missesMax = 8
 }

@@ -96,6 +96,7 @@ public final class SessionInquiry {
     }
 
     private func leave() {
+        damage.add(snapshot.idsMissing(before: segment))
         segment += 1
         isOpen = false
         if segment % 16 == 0 || segment == snapshot.segments.count { snapshot.reader.trim() }

@@ -81,6 +81,7 @@ final class SessionWalk {
     }
 
     private func leave(_ segment: Int) {
+        damage.add(snapshot.idsMissing(before: segment))
         current = segment - 1
         isOpen = false
         misses = 0

@@ -1,0 +1,139 @@
+// Segments that are not there. The name of a sealed one says which records it holds, so records between it and the next segment that no
+// name covers are a file that is gone; a closed segment of the log says the same by its index. Retention takes from the front only, and the
+// newest header says how far; erasure changes no name. Looked for by each start, and by readers whenever they list the folders.
+
+import EyeSystem
+import Glibc
+
+/// Looks for segments that are missing from a list.
+struct MissingSegments {
+    let disk: any Disk
+    let folder: String
+    /// Ascending, as `SegmentList` has them.
+    let segments: [SegmentName]
+    private let cache = BlockCache(bytesMax: 1 << 20)
+
+    init(_ disk: any Disk, folder: String, segments: [SegmentName]) {
+        self.disk = disk
+        self.folder = folder
+        self.segments = segments
+    }
+
+    /// The missing segment between two that follow each other in the list, as far as their names tell; nil: none.
+    static func between(_ older: SegmentName, _ newer: SegmentName) -> SegmentName? {
+        guard let last = older.last, last + 1 < newer.first else { return nil }
+        return SegmentName(first: last + 1, last: newer.first - 1)
+    }
+
+    /// Those that names tell of: mostly no file is opened. `number`: what a segment's header says.
+    static func byName(
+        in segments: [SegmentName], firstKept: UInt64, next: UInt64?,
+        firstEventID: (SegmentName) throws(SystemError) -> UInt64?,
+        nextEventID: (SegmentName) throws(SystemError) -> UInt64?
+    ) throws(SystemError) -> [Corruption] {
+        var found: [Corruption] = []
+        for (index, newer) in segments.enumerated().dropFirst() {
+            guard let gone = between(segments[index - 1], newer) else { continue }
+            // Headers that are damaged tell nothing: then those beside them.
+            var first: UInt64?
+            for older in segments[..<index].reversed() where first == nil {
+                first = try nextEventID(older)
+                if first == nil { first = try firstEventID(older) }
+            }
+            var end: UInt64?
+            for behind in segments[index...] where end == nil { end = try firstEventID(behind) }
+            found.append(
+                Corruption(
+                    gone, first: max(first ?? firstKept, firstKept), next: max(end ?? next ?? firstKept, firstKept)))
+        }
+        return found
+    }
+
+    /// All of them, for a start: also at the front, where events before the first segment are neither there nor dropped by retention, and
+    /// behind closed segments of the log, as far as their indexes tell. `read`: segments of the log that recovery has read; `next`: the
+    /// event id behind everything that is there.
+    func all(firstKept: UInt64, next: UInt64, read: Set<UInt64>) throws(SystemError) -> [Corruption] {
+        var found: [Corruption] = []
+        if let oldest = segments.first, oldest.first > 1, let first = try firstEventID(oldest), first > firstKept {
+            found.append(
+                Corruption(SegmentName(first: 1, last: oldest.first - 1), first: firstKept, next: first))
+        }
+        found += try MissingSegments.byName(
+            in: segments, firstKept: firstKept, next: next,
+            firstEventID: { name throws(SystemError) in try firstEventID(name) },
+            nextEventID: { name throws(SystemError) in try nextEventID(name) })
+        for (index, older) in segments.enumerated().dropLast().suffix(StoreLimits.startIndexesMax)
+        where !older.isSealed && !read.contains(older.first) {
+            if let gone = try behindLog(older.first, segments[index + 1]) { found.append(gone) }
+        }
+        return found.sorted { $0.segment < $1.segment }
+    }
+
+    /// What is missing between closed segment `base` of the log and the next one there is; nil: nothing, or its index cannot tell.
+    private func behindLog(_ base: UInt64, _ newer: SegmentName) throws(SystemError) -> Corruption? {
+        let path = folder + "/index/" + SegmentFolder.name(base, ".idx")
+        guard let index = try IndexFile.open(disk, path: path, base: base, cache: cache),
+            index.nextSequence < newer.first, index.nextEventID > 0
+        else { return nil }
+        do throws(IndexFault) {
+            // Its end is damaged: that is a finding of its own.
+            if try index.allGaps().contains(where: { $0.nextEventID >= index.nextEventID }) { return nil }
+        } catch {
+            return nil
+        }
+        let end = try firstEventID(newer) ?? index.nextEventID
+        return Corruption(.log(base), .missingBehind, first: index.nextEventID, next: max(end, index.nextEventID))
+    }
+
+    private func firstEventID(_ name: SegmentName) throws(SystemError) -> UInt64? {
+        try number { () throws(SystemError) in
+            if name.isSealed { return try SealedFile.open(disk, folder: folder, name, cache: cache)?.firstEventID }
+            return try SegmentHeader.read(disk.open(folder + "/" + name.file, .read))?.firstEventID
+        }
+    }
+
+    private func nextEventID(_ name: SegmentName) throws(SystemError) -> UInt64? {
+        guard name.isSealed else { return nil }
+        return try number { () throws(SystemError) in
+            try SealedFile.open(disk, folder: folder, name, cache: cache)?.nextEventID
+        }
+    }
+
+    /// What a file says; nil: it cannot be read.
+    private func number(_ body: () throws(SystemError) -> UInt64?) throws(SystemError) -> UInt64? {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
+            return nil
+        }
+    }
+}
+
+extension Corruption {
+    /// A segment that is missing, and the event ids from `first` to below `next` with it.
+    init(_ missing: SegmentName, first: UInt64, next: UInt64) {
+        self.init(missing, .missingSegment, first: first, next: max(first, next))
+    }
+
+    /// Damage of segment `name` that costs the event ids from `first` to below `next`; where in it is not known.
+    init(_ name: SegmentName, _ cause: CorruptionCause, first: UInt64, next: UInt64) {
+        self.init(
+            segment: name.first, lastSequence: name.last, offset: 0, bytes: 0, cause: cause, firstEventID: first,
+            nextEventID: next)
+    }
+
+    /// A damaged place that the index of segment `name` knows of.
+    init(_ gap: IndexGap, in name: SegmentName) {
+        self.init(name, gap.cause, first: gap.firstEventID, next: gap.nextEventID)
+        if name.isSealed {
+            part = "damage of the log that it was made from"
+        } else {
+            offset = gap.offset
+            bytes = gap.bytes
+        }
+    }
+
+    /// Whether it is a missing segment that the list of segments tells of.
+    var isMissingSegment: Bool { cause == .missingSegment && lastSequence != nil }
+}

@@ -1,0 +1,144 @@
+import EyeSystem
+import Testing
+
+@testable import EyeStore
+
+/// A segment whose file is gone: the start says so, every reader, every answer that touches it and the verification, each by its name and with
+/// its events, and nobody else is blamed.
+@Suite struct MissingSegmentTests {
+    /// A store whose closed segments are all sealed, and the events of each.
+    private struct Image {
+        let image: SealedStoreDamageTests.Image
+        var names: [SegmentName] = []
+        var ids: [SegmentName: ClosedRange<UInt64>] = [:]
+
+        init() throws {
+            image = try SealedStoreDamageTests.Image(commits: 30, segmentBytes: 900)
+            for path in image.sealed {
+                let name = try #require(SealedFolder.segment(String(path.dropFirst("d/sealed/".count))))
+                let file = try #require(
+                    try SealedFile.open(image.store.disk, folder: "d", name, cache: BlockCache(bytesMax: 0)))
+                names.append(name)
+                ids[name] = file.firstEventID...(file.nextEventID - 1)
+            }
+            try #require(names.count > 4)
+        }
+
+        func without(_ gone: [SegmentName]) -> SimulatedDisk {
+            let disk = image.copy()
+            for name in gone { disk.names["d/" + name.file] = nil }
+            return disk
+        }
+    }
+
+    private func start(_ disk: SimulatedDisk) throws -> RecoveryReport {
+        try StoreWriter.open(disk, folder: "d", options: .test(segmentBytes: 900), time: TestTime()).recovery
+    }
+
+    @Test func eachOneIsNamed() throws {
+        let image = try Image()
+        #expect(try start(image.without([])).damage.isEmpty)
+        for name in image.names {
+            let disk = image.without([name])
+            let ids = try #require(image.ids[name])
+            // Before any query: the list of names tells.
+            let reader = StoreReader(disk, folder: "d")
+            let snapshot = try reader.snapshot()
+            #expect(reader.damage.map(\.eventIDs) == [ids])
+            let text = "\(try #require(reader.damage.first))"
+            #expect(text.hasPrefix("\(name.file): the segment is missing: this file, log/"), "\(text)")
+            #expect(text.hasSuffix("event ids \(ids.lowerBound)-\(ids.upperBound) may be lost"), "\(text)")
+            // Every answer that touches it, in both directions, and none besides.
+            for newestFirst in [true, false] {
+                var filter = EventFilter()
+                filter.newestFirst = newestFirst
+                let all = try snapshot.all(filter)
+                #expect(all.damage.ranges == [ids])
+                #expect(all.events.count == image.image.store.events.count - ids.count)
+                filter.idAbove = ids.upperBound
+                #expect(try snapshot.all(filter).damage.isEmpty)
+            }
+            #expect(try snapshot.all(.id(ids.lowerBound)).damage.ranges == [ids.lowerBound...ids.lowerBound])
+            let sessions = snapshot.sessions(nil, upper: snapshot.lastEventID, wanted: 100)
+            while try sessions.step({ _, _ in true }) != .end {}
+            #expect(sessions.damage.ranges == [ids])
+            // Queries have not blamed another file.
+            #expect(reader.damage.map(\.file) == [name.file], "\(reader.damage)")
+            let report = try StoreVerification(disk, folder: "d", isRunning: false).run { _ in }
+            let damage = report.findings.filter { $0.gravity == .damage }
+            #expect(damage.map(\.file) == [name.file] && damage.map(\.eventIDs) == [ids], "\(damage)")
+            let recovery = try start(disk)
+            #expect(recovery.damage == reader.damage, "\(recovery.damage)")
+            #expect(!recovery.isWindowComplete, "nobody knows which event_ids it held")
+            #expect(disk.names["d/" + name.file] == nil)
+        }
+    }
+
+    @Test func neighboursAreOneFinding() throws {
+        let image = try Image()
+        let gone = Array(image.names[1...2])
+        let disk = image.without(gone)
+        let report = try start(disk)
+        let ids = image.ids[gone[0]]!.lowerBound...image.ids[gone[1]]!.upperBound
+        try #require(report.damage.map(\.eventIDs) == [ids])
+        #expect(report.damage[0].segment == gone[0].first && report.damage[0].lastSequence == gone[1].last)
+        #expect(try StoreReader(disk, folder: "d").snapshot().all().damage.ranges == [ids])
+    }
+
+    @Test func oneBesideADamagedOneHasItsOwnEvents() throws {
+        let image = try Image()
+        let disk = image.without([image.names[2]])
+        disk.names["d/" + image.names[1].file]!.now[3] ^= 1
+        let (damaged, gone) = (image.ids[image.names[1]]!, image.ids[image.names[2]]!)
+        // The damaged one does not say where it ends.
+        let both = damaged.lowerBound...gone.upperBound
+        let report = try start(disk)
+        #expect(report.damage.first?.eventIDs?.contains(gone.lowerBound) == true, "\(report.damage)")
+        #expect(report.damage.first?.eventIDs?.contains(gone.upperBound) == true, "\(report.damage)")
+        let found = try StoreReader(disk, folder: "d").snapshot().all().damage
+        #expect(both.allSatisfy { id in found.ranges.contains { $0.contains(id) } }, "\(found.ranges)")
+    }
+
+    @Test func whatIsPutBackIsForgotten() throws {
+        let image = try Image()
+        let path = "d/" + image.names[1].file
+        let disk = image.image.copy()
+        let reader = StoreReader(disk, folder: "d")
+        _ = try reader.snapshot()
+        #expect(reader.damage.isEmpty)
+        try disk.rename(path, to: "d/away")
+        _ = try reader.snapshot().all()
+        #expect(reader.damage.count == 1)
+        try disk.rename("d/away", to: path)
+        #expect(try reader.snapshot().all().damage.isEmpty)
+        #expect(reader.damage.isEmpty)
+    }
+
+    /// Of the log only the index says what a closed segment ends with.
+    @Test func aMissingSegmentOfTheLog() throws {
+        var store = try SealingTests.Store(seals: false)
+        try store.write(commits: 20)
+        while try store.writer.maintain() {}
+        try store.writer.close()
+        store.disk.locked.removeAll()
+        #expect(try start(store.disk).damage.isEmpty)
+        store.disk.locked.removeAll()
+        let logs = store.files("log")
+        try #require(logs.count > 4)
+        func first(_ number: Int) throws -> UInt64 {
+            try #require(try SegmentHeader.read(store.disk.open("d/log/" + logs[number], .read))).firstEventID
+        }
+        let ids = try first(2)...(first(3) - 1)
+        store.disk.names["d/log/" + logs[2]] = nil
+        let report = try start(store.disk)
+        #expect(report.damage.map(\.eventIDs) == [ids], "\(report.damage)")
+        #expect("\(try #require(report.damage.first))".hasPrefix("log/\(logs[1]): what followed is missing"))
+        for newestFirst in [true, false] {
+            var filter = EventFilter()
+            filter.newestFirst = newestFirst
+            let reader = StoreReader(store.disk, folder: "d")
+            #expect(try reader.snapshot().all(filter).damage.ranges == [ids])
+            #expect(reader.damage == report.damage, "\(reader.damage)")
+        }
+    }
+}
