@@ -24,10 +24,21 @@ enum ExitCode {
 struct Failure: Error {
     let code: Int32
     let message: String
+    /// Wrong settings have several lines.
+    private var usage: UsageError?
+
+    /// What stderr is to show.
+    var lines: [String] { usage?.lines ?? ["eye: \(message)"] }
 
     init(_ message: String, code: Int32 = ExitCode.failure) {
         self.code = code
         self.message = message
+    }
+
+    init(_ error: UsageError) {
+        code = ExitCode.usage
+        message = error.messages.joined(separator: "; ")
+        usage = error
     }
 
     init(_ error: AccountError) {

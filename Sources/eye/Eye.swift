@@ -24,7 +24,7 @@ struct Eye {
             for line in error.lines { Output.error(line) }
             return ExitCode.usage
         } catch let failure as Failure {
-            Output.error("eye: \(failure.message)")
+            for line in failure.lines { Output.error(line) }
             return failure.code
         } catch {
             Output.error("eye: \(error)")

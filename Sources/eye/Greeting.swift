@@ -60,10 +60,17 @@ struct Greeting {
         return limits.isEmpty ? "every event" : limits.joined(separator: ", at most ") + "; older segments are dropped"
     }
 
+    /// What is said when a start had to make credentials for a store that is not new.
+    static let accountsWereMissing =
+        "the accounts file was missing beside a store with events: a new administrator and a new token were made, the users and tokens "
+        + "of before are gone; if that was not meant, stop eye and put a backup of the file in its place"
+
     /// The credentials that a first start made.
     static func credentials(_ first: FirstCredentials) -> [String] {
         [
-            "First start. Shown this once, kept only as hashes:",
+            first.isBesideEvents
+                ? "New credentials, because the accounts file was missing beside a store with events. Shown this once, kept only as hashes:"
+                : "First start. Shown this once, kept only as hashes:",
             "  \(first.userName) password  \(first.password)", "  ingest token    \(first.token)",
         ]
     }
@@ -98,7 +105,7 @@ struct Greeting {
     private var program: String { CommandLine.arguments.first ?? "eye" }
 
     /// `text` as one word of the shell.
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

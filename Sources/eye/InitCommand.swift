@@ -21,6 +21,7 @@ enum InitCommand {
                 try AccountFile(disk, folder: folder, time: SystemTime()).firstStart()
             }
             guard let first else { throw Failure("'\(folder)' has accounts already; 'eye user list' shows them") }
+            if first.isBesideEvents { Output.error("eye: warning: \(Greeting.accountsWereMissing)") }
             try Output.out(Greeting.credentials(first).map { $0 + "\n" }.joined())
             return ExitCode.success
         })

@@ -20,15 +20,14 @@ func runServe(_ invocation: Invocation) -> Int32 {
         let manager = ServiceManager(Environment.all, log: log)
         _ = try OpenFiles.raiseLimit()
         let disk = RealDisk()
-        try Serve.prepareFolder(disk, options.data)
+        try Serve.prepareFolder(disk, options.data, sockets: options.only == .http ? [] : Serve.sockets)
+        if let warning = Serve.openPermissions(disk, options.data) { log.warning(warning) }
+        let accounts = AccountFile(disk, folder: options.data, time: time)
         if !manager.isThere {
-            first = try Failure.ofAccounts { () throws(AccountError) in
-                try AccountFile(disk, folder: options.data, time: time).firstStart()
-            }
-        } else if try Serve.isMissing(disk, "\(options.data)/\(AccountFile.name)") {
-            throw Failure(
-                "no accounts in '\(options.data)': make the first ones with 'eye init --data \(options.data)', whose output no journal keeps",
-                code: ExitCode.store)
+            first = try Failure.ofAccounts { () throws(AccountError) in try accounts.firstStart() }
+            if first?.isBesideEvents ?? false { log.warning(Greeting.accountsWereMissing, ["file": accounts.path]) }
+        } else if try Serve.isMissing(disk, accounts.path) {
+            throw Failure(Serve.noAccounts(accounts, options.data), code: ExitCode.store)
         }
         // Everything is bound before anything is served: a port that is taken ends the start, not half of the service.
         let ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
@@ -54,7 +53,7 @@ func runServe(_ invocation: Invocation) -> Int32 {
         // They were made, and will never be shown again.
         if let first { for line in Greeting.credentials(first) { Output.error(line) } }
         let failure = Serve.failure(error)
-        Output.error("eye: \(failure.message)")
+        for line in failure.lines { Output.error(line) }
         return failure.code
     }
 }
@@ -72,12 +71,36 @@ enum Serve {
         log.warning("for a test: this process will kill itself", ["at": armed])
     }
 
-    static func prepareFolder(_ disk: RealDisk, _ folder: String) throws(Failure) {
+    /// The sockets that the ingest side makes in the data folder.
+    static let sockets = [IngestService.ingestSocketName, IngestService.controlSocketName]
+
+    /// Makes the data folder, unless it is there; whatever is in the way of the store's files ends the start.
+    static func prepareFolder(_ disk: RealDisk, _ folder: String, sockets: [String] = []) throws(Failure) {
         do throws(SystemError) {
             try disk.makeDirectory(folder)
         } catch {
             throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
         }
+        try Failure.ofStore { () throws(StoreOpenError) in try DataFolder.check(disk, folder, sockets: sockets) }
+    }
+
+    /// What others may open of the data folder, in one line; nil: nothing. It stays as it is: somebody may have meant it.
+    static func openPermissions(_ disk: RealDisk, _ folder: String) -> String? {
+        let namedMax = 3
+        let open = DataFolder.openToOthers(disk, folder, sockets: sockets)
+        if open.isEmpty { return nil }
+        let rest = open.count > namedMax ? " and \(open.count - namedMax) more" : ""
+        let places = open.prefix(namedMax).joined(separator: ", ") + rest
+        return "the group or others may open \(places): events and password hashes are in there; close it with: "
+            + "chmod -R go= \(Greeting.quoted(folder))"
+    }
+
+    /// Why a service manager's start ends: a journal would keep the first secrets.
+    static func noAccounts(_ accounts: AccountFile, _ folder: String) -> String {
+        let make = "make the first ones with 'eye init --data \(folder)', whose output no journal keeps"
+        return accounts.isBesideEvents
+            ? "no accounts in '\(folder)', though the store has events: put a backup of \(accounts.path) in its place, or \(make)"
+            : "no accounts in '\(folder)': \(make)"
     }
 
     static func isMissing(_ disk: RealDisk, _ path: String) throws(Failure) -> Bool {
@@ -123,7 +146,7 @@ enum Serve {
                 "the last commit was not known to be synced: written anew", ["events": "\(recovery.rewrittenEvents)"])
         }
         for corruption in recovery.damage {
-            log.error("damage in the log: nothing was cut, everything else is served", ["place": "\(corruption)"])
+            log.error("damage in the store: nothing was cut, everything else is served", ["place": "\(corruption)"])
         }
         for segment in recovery.unusableSegments {
             log.error("a log file has no usable header and was left alone", ["segment": "\(segment)"])

@@ -64,7 +64,10 @@ enum StoreFolder {
         } catch {
             throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
         }
-        return try Failure.ofStore { () throws(StoreOpenError) in try StoreLock.isHeld(disk, folder: folder) }
+        return try Failure.ofStore { () throws(StoreOpenError) in
+            try DataFolder.check(disk, folder, onlyFolders: true)
+            return try StoreLock.isHeld(disk, folder: folder)
+        }
     }
 }
 

@@ -190,6 +190,32 @@ private func find(_ book: AccountBook, _ secret: String, _ now: Int64) -> TokenE
         #expect(try folder.file.load().tokens.map(\.id) == [42])
     }
 
+    /// A change that the disk has no room for, or cannot sync, leaves the file as it was, and nothing beside it.
+    @Test(arguments: [true, false]) func aFailedChangeLeavesNothingBehind(isFull: Bool) throws {
+        let disk = SimulatedDisk()
+        disk.directories = ["d"]
+        let file = AccountFile(disk, folder: "d", time: SettableTime())
+        _ = try file.firstStart()
+        let before = disk.names.mapValues(\.now)
+        if isFull { disk.room = 100 } else { disk.failingSync = disk.syncs + 1 }
+        let failure = #expect(throws: AccountError.self) { try file.addToken(named: "shop", scopes: .ingest) }
+        let text = "\(try #require(failure))"
+        #expect(text.contains(isFull ? "make room" : "the disk failed") && text.hasPrefix("d/accounts: "), "\(text)")
+        #expect(disk.names.mapValues(\.now) == before)
+    }
+
+    /// The file is gone, the store beside it is not a new one.
+    @Test func aMissingFileBesideEvents() throws {
+        for hasEvents in [false, true] {
+            let disk = SimulatedDisk()
+            let writer = try StoreWriter.open(disk, folder: "d", options: .test(), time: TestTime())
+            let frame = Frame()
+            #expect(frame.append(TestEvent()))
+            if hasEvents { #expect(try writer.commit([frame]) == .durable) }
+            #expect(try AccountFile(disk, folder: "d", time: SettableTime()).firstStart()?.isBesideEvents == hasEvents)
+        }
+    }
+
     @Test func modes() throws {
         let folder = try AccountFolder()
         _ = try folder.file.firstStart()

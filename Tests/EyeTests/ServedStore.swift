@@ -8,14 +8,22 @@ final class ServedStore {
     private let talk: TemporaryFolder
     let process = Process()
 
-    /// Starts it; `arguments` follow `serve --data DIR`.
+    /// Starts it; `arguments` follow `serve --data DIR`. `isReadOnly`: in a mount namespace of its own, where the folder cannot be written.
     init(
-        _ folder: String, _ arguments: [String] = ServedStore.ingestOnly, environment: [String: String] = [:]
+        _ folder: String, _ arguments: [String] = ServedStore.ingestOnly, environment: [String: String] = [:],
+        isReadOnly: Bool = false
     ) throws {
         self.folder = folder
         talk = try TemporaryFolder()
-        process.executableURL = CommandRun.executable
-        process.arguments = ["serve", "--data", folder, "--loops", "1"] + arguments
+        let call = ["serve", "--data", folder, "--loops", "1"] + arguments
+        if isReadOnly {
+            process.executableURL = URL(filePath: "/usr/bin/unshare")
+            let mount = #"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$0" "$@""#
+            process.arguments = ["-rm", "sh", "-c", mount, CommandRun.executable.path, folder] + call
+        } else {
+            process.executableURL = CommandRun.executable
+            process.arguments = call
+        }
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("EYE_") }
         variables.merge(environment) { $1 }
         process.environment = variables
@@ -29,6 +37,18 @@ final class ServedStore {
     }
 
     deinit { kill() }
+
+    /// Whether `isReadOnly` works here.
+    static let canMountReadOnly: Bool = {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/unshare") else { return false }
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/unshare")
+        process.arguments = ["-rm", "true"]
+        process.standardError = FileHandle.nullDevice
+        do { try process.run() } catch { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }()
 
     static let ingestOnly = ["--only", "ingest", "--tcp", "off", "--udp", "off", "--min-free-bytes", "0"]
     static let both = ["--tcp", "off", "--udp", "off", "--http", "127.0.0.1:0", "--min-free-bytes", "0"]

@@ -32,28 +32,115 @@ import Testing
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     }
 
-    /// The start ends with code 4, names the place, and leaves every other file as it was.
-    @Test(arguments: ["LOCK", "watermark", "accounts"]) func aDirectoryInPlaceOfAFile(_ name: String) throws {
+    /// Something of another kind where a file, a folder or a socket of the store belongs: the start ends with code 4 and one line that names the
+    /// place and what to do, and leaves everything as it was.
+    @Test(arguments: [
+        "LOCK", "watermark", "accounts", "accounts.lock", "token-use", "log", "index", "sealed", "rejected",
+        "rejected/log", "rejected/watermark", "ingest.sock", "control.sock",
+    ])
+    func somethingElseIsThere(_ name: String) throws {
         let (folder, _) = try filled()
-        try replaceByDirectory("\(folder.path)/\(name)")
+        let path = "\(folder.path)/\(name)"
+        let isFile = ["log", "index", "sealed", "rejected", "rejected/log", "ingest.sock", "control.sock"].contains(
+            name)
+        if FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.moveItem(atPath: path, toPath: "\(folder.path)/away")
+        }
+        if isFile {
+            try Data("x".utf8).write(to: URL(filePath: path))
+        } else {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        }
         let before = try content(folder.path)
         let served = try ServedStore(folder.path)
         #expect(served.wait() == 4)
-        #expect(served.log.contains(folder.path), "\(served.log)")
-        #expect(try content(folder.path)[Self.segment] == before[Self.segment])
+        let kind = isFile ? "a plain file" : "a folder"
+        #expect(served.log.hasPrefix("eye: \(path) is \(kind) where a"), "\(served.log)")
+        #expect(served.log.contains("move it away") && served.log.filter { $0 == "\n" }.count == 1, "\(served.log)")
+        #expect(served.out.isEmpty)
+        #expect(try content(folder.path) == before)
     }
 
     @Test func aFileInPlaceOfADirectory() throws {
         let (folder, _) = try filled()
         try FileManager.default.moveItem(atPath: "\(folder.path)/log", toPath: "\(folder.path)/log-away")
         try Data("x".utf8).write(to: URL(filePath: "\(folder.path)/log"))
-        let served = try ServedStore(folder.path)
-        #expect(served.wait() == 4)
-        #expect(try String(contentsOfFile: "\(folder.path)/log", encoding: .utf8) == "x")
-        #expect(try CommandRun(["verify", "--data", folder.path]).code == 4)
+        let verify = try CommandRun(["verify", "--data", folder.path])
+        #expect(verify.code == 4 && verify.error.contains("\(folder.path)/log is a plain file where a folder"))
         // The data folder itself.
-        let file = "\(folder.path)/log"
-        #expect(try ServedStore(file).wait() == 4)
+        let served = try ServedStore("\(folder.path)/log")
+        #expect(served.wait() == 4 && served.log.contains("/log is a plain file where a folder"), "\(served.log)")
+        #expect(try String(contentsOfFile: "\(folder.path)/log", encoding: .utf8) == "x")
+    }
+
+    /// What others may open is told in one line, and left as it is.
+    @Test func openPermissionsAreTold() throws {
+        let (folder, _) = try filled()
+        func warnings(_ text: String) -> [Substring] {
+            text.split(separator: "\n").filter { $0.contains("the group or others may open") }
+        }
+        let closed = try ServedStore(folder.path)
+        #expect(try closed.isReady())
+        #expect(closed.stop() == 0 && warnings(closed.log).isEmpty, "\(closed.log)")
+        let check = ["check-config", "--data", folder.path]
+        #expect(try CommandRun(check).error.isEmpty)
+        chmod(folder.path, 0o755)
+        chmod("\(folder.path)/accounts", 0o640)
+        let served = try ServedStore(folder.path)
+        #expect(try served.isReady())
+        #expect(served.stop() == 0)
+        let places = "may open \(folder.path) (0755), \(folder.path)/accounts (0640): "
+        #expect(warnings(served.log).count == 1 && served.log.contains(places), "\(served.log)")
+        let checked = try CommandRun(check)
+        #expect(checked.code == 0 && checked.out == "settings: fine\n")
+        #expect(warnings(checked.error).count == 1 && checked.error.hasPrefix("eye: warning: the group"))
+        var about = stat()
+        #expect(stat(folder.path, &about) == 0 && about.st_mode & 0o777 == 0o755)
+    }
+
+    /// New credentials for a store that is not new are no silent matter.
+    @Test func accountsThatAreGone() throws {
+        let (folder, token) = try filled()
+        let fresh = try TemporaryFolder()
+        let first = try CommandRun(["init", "--data", fresh.path])
+        #expect(first.code == 0 && first.error.isEmpty && first.out.hasPrefix("First start."))
+        try FileManager.default.removeItem(atPath: "\(folder.path)/accounts")
+        // A service manager's start makes none, and says that some were there.
+        let managed = try ServedStore(folder.path, environment: ["NOTIFY_SOCKET": "/nowhere"])
+        #expect(managed.wait() == 4 && managed.log.contains("though the store has events"), "\(managed.log)")
+        let served = try ServedStore(folder.path)
+        #expect(try served.isReady())
+        #expect(served.log.contains("the accounts file was missing beside a store with events"), "\(served.log)")
+        #expect(served.out.contains("New credentials, because the accounts file was missing beside a store"))
+        #expect(served.out.contains("admin password"))
+        #expect(try TestEvents.send(folder.path, token: token, TestEvents.lines(11...11)) == 1)
+        #expect(try TestEvents.stored(folder.path).count == 10)
+        #expect(served.stop() == 0)
+        try FileManager.default.removeItem(atPath: "\(folder.path)/accounts")
+        let verify = try CommandRun(["verify", "--data", folder.path])
+        #expect(verify.out.contains("note: accounts: it is missing beside a store with events"), "\(verify.out)")
+        let made = try CommandRun(["init", "--data", folder.path])
+        #expect(made.code == 0 && made.error.hasPrefix("eye: warning: the accounts file was missing"), "\(made.error)")
+    }
+
+    /// On a file system that is mounted read-only the HTTP side serves what is there; nothing is written, and the writing side says why it cannot.
+    @Test(.enabled(if: ServedStore.canMountReadOnly, "needs a mount namespace: unshare -rm"))
+    func aReadOnlyFileSystem() throws {
+        let (folder, _) = try filled()
+        let token = try TestEvents.readToken(folder)
+        let before = try content(folder.path)
+        let served = try ServedStore(folder.path, ["--only", "http", "--http", "127.0.0.1:0"], isReadOnly: true)
+        try #require(try served.isReady(), "\(served.log)")
+        let list = try served.get("/events/", token: token)
+        #expect(list.hasPrefix("HTTP/1.1 200") && list.contains(#""n":10,"#) && list.contains(#""n":1,"#), "\(list)")
+        #expect(try served.get("/event_detail/3", token: token).hasPrefix("HTTP/1.1 200"))
+        #expect(try served.get("/stats/count", token: token).contains(#"{"count":10}"#))
+        #expect(try served.get("/sessions/", token: token).hasPrefix("HTTP/1.1 200"))
+        #expect(try served.get("/-/ready").contains("no-ingest"))
+        #expect(served.stop() == 0)
+        let writer = try ServedStore(folder.path, isReadOnly: true)
+        #expect(writer.wait() == 4 && writer.log.contains("Read-only file system"), "\(writer.log)")
+        #expect(try content(folder.path) == before)
     }
 
     /// Starts without it; every event is there, and the next one gets the next id.
@@ -109,7 +196,7 @@ import Testing
         #expect(verify.code == 4 && verify.out.contains("events 1 to 10 may be lost"), "\(how): \(verify.out)")
         let served = try ServedStore(folder.path)
         #expect(try served.isReady(), "\(how): \(served.log)")
-        #expect(served.log.contains("damage in the log"), "\(how): \(served.log)")
+        #expect(served.log.contains("damage in the store"), "\(how): \(served.log)")
         #expect(try TestEvents.send(folder.path, token: token, TestEvents.lines(11...11)) == 0)
         let stored = try TestEvents.stored(folder.path)
         #expect(stored.map(\.number) == [11] && stored[0].id >= 11, "\(how): \(stored)")

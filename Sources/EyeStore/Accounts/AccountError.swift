@@ -59,7 +59,7 @@ extension AccountError: CustomStringConvertible {
             "\(path) has format version \(version), this eye knows \(AccountText.version): use the eye that wrote it, or a "
                 + "newer one"
         case .busy(let path): "\(path) is locked by another process for too long: try again"
-        case .system(let error, let path): "\(path): \(error)"
+        case .system(let error, let path): "\(path): \(error)\(AccountError.advice(error))"
         case .full(let path): "\(path) has reached its limit of \(AccountLimits.fileBytesMax) bytes: remove users first"
         case .badName:
             "a name has 1 to \(AccountLimits.nameScalarsMax) characters, none of them a control character"
@@ -75,5 +75,10 @@ extension AccountError: CustomStringConvertible {
         case .signInOutdated: "the user or the password has changed meanwhile: log in again"
         case .hashingFailed: "crypt(3) could not hash the password: is libcrypt with yescrypt installed?"
         }
+    }
+
+    private static func advice(_ error: SystemError) -> String {
+        if error.isInputOutput || error.isFailedSync { return "; the disk failed: look at it (dmesg), then try again" }
+        return error.isFull ? "; nothing was changed: make room on the disk, then try again" : ""
     }
 }

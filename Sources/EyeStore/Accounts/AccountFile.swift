@@ -11,6 +11,8 @@ public struct FirstCredentials: Sendable {
     public let password: String
     public let tokenName: String
     public let token: String
+    /// There are events already: an accounts file was there once, and is gone.
+    public let isBesideEvents: Bool
 }
 
 /// The accounts of one data folder.
@@ -63,14 +65,11 @@ public final class AccountFile: Sendable {
     /// Makes the folder's first accounts: user `admin` with a random password and an ingest token named `first`. Nil when
     /// there is an accounts file already, whatever its state. The folder must exist.
     public func firstStart() throws(AccountError) -> FirstCredentials? {
+        // Without the lock first: where nothing can be written, what is there can be read.
+        if try isThere() { return nil }
         let lock = try takeLock()
         defer { withExtendedLifetime(lock) {} }
-        do throws(SystemError) {
-            _ = try disk.stamp(path)
-            return nil
-        } catch {
-            guard error.isMissing else { throw .system(error, path: path) }
-        }
+        if try isThere() { return nil }
         var random = SystemRandomNumberGenerator()
         let password = TokenSecret.makeReadablePassword(using: &random)
         let secret = TokenSecret.make(using: &random)
@@ -82,8 +81,32 @@ public final class AccountFile: Sendable {
         _ = try records.addUser(named: "admin", passwordHash: try hash(password), scopes: .admin, now: now)
         _ = try records.addToken(
             named: "first", digest: TokenSecret.digest(secret), scopes: .ingest, expires: nil, now: now)
+        let isBesideEvents = isBesideEvents
         try replace(&records)
-        return FirstCredentials(userName: "admin", password: password, tokenName: "first", token: secret)
+        return FirstCredentials(
+            userName: "admin", password: password, tokenName: "first", token: secret, isBesideEvents: isBesideEvents)
+    }
+
+    private func isThere() throws(AccountError) -> Bool {
+        do throws(SystemError) {
+            _ = try disk.stamp(path)
+            return true
+        } catch {
+            guard error.isMissing else { throw .system(error, path: path) }
+            return false
+        }
+    }
+
+    /// Whether the store beside it has events, or may have: a store that nobody can read is not a new one.
+    public var isBesideEvents: Bool {
+        do throws(SystemError) {
+            let segments = try SegmentList(disk, folder).segments
+            if segments.isEmpty { return false }
+            let mark = try WatermarkReader(disk, path: folder + "/watermark").read()?.mark
+            return segments.count > 1 || mark.map { $0.nextEventID > 1 } ?? true
+        } catch {
+            return true
+        }
     }
 
     /// Reads, changes and replaces the file under the lock. When the change throws, nothing is written.
@@ -218,7 +241,15 @@ public final class AccountFile: Sendable {
             CrashPoint.reach(.accountsReplaced)
             try disk.synchronizeDirectory(folder)
         } catch {
+            discard(temporary)
             throw .system(error, path: path)
+        }
+    }
+
+    /// What could not be finished is nothing to leave behind, on a full disk least of all.
+    private func discard(_ temporary: String) {
+        do throws(SystemError) { try disk.removeIfPresent(temporary) } catch {
+            // The next change removes it.
         }
     }
 
