@@ -69,11 +69,12 @@ enum ServeCommand {
             printConfig,
         ],
         run: { invocation throws(Failure) in
-            if invocation.isSet(printConfig.name) {
+            let isPrinted = invocation.isSet(printConfig.name)
+            try SettingsCheck.run(invocation, looksUp: !isPrinted)
+            if isPrinted {
                 try Output.out(SettingsText.text(invocation))
                 return ExitCode.success
             }
-            try options(invocation).check()
             return runServe(invocation)
         })
 

@@ -1,6 +1,5 @@
 // What `eye serve` was told to do, after flags, variables and defaults.
 
-import EyeQueryHTTP
 import EyeSystem
 
 /// Options of `eye serve`, checked.
@@ -35,18 +34,4 @@ struct ServeOptions: Sendable {
     var logFormat: Log.Format
     /// A log line for each HTTP request.
     var hasAccessLog: Bool
-
-    /// What no option's own kind can check.
-    func check() throws(Failure) {
-        if let wrong = corsOrigins.first(where: { !HTTPOptions.isOrigin($0) }) {
-            throw Failure(
-                "--cors-origins: '\(Visible.text(wrong))' is no origin: write https://HOST or http://HOST:PORT, in lower case, "
-                    + "without a path", code: ExitCode.usage)
-        }
-        if let retainBytes, retainBytes / ServeOptions.segmentsKeptMin < segmentBytes {
-            throw Failure(
-                "--retain-bytes must be at least \(ServeOptions.segmentsKeptMin) times --segment-bytes, which is "
-                    + "\(segmentBytes) (see 'eye serve --help')", code: ExitCode.usage)
-        }
-    }
 }

@@ -67,4 +67,33 @@ import Testing
         #expect(Set(rows) == Set(expected))
         #expect(rows.count == expected.count)
     }
+
+    /// packaging/eye.conf has every setting once, in the order of the option table: what it sets or shows behind a `#` is the default, and
+    /// where there is none an example that is fine.
+    @Test func theShippedFileHasEverySetting() throws {
+        let path = Self.root.appending(path: "packaging/eye.conf").path
+        /// The settings of a file; `isSet`: it is no comment.
+        func settings(_ text: String) -> [(key: String, value: String, isSet: Bool)] {
+            text.split(separator: "\n").compactMap { line in
+                line.wholeMatch(of: #/(# )?([a-z-]+) =( \S+)? *(# .+)?/#).map {
+                    (String($0.2), $0.3.map { String($0.dropFirst()) } ?? "", $0.1 == nil)
+                }
+            }
+        }
+        let shown = settings(try CommandRun(["serve", "--print-config"]).out)
+        let written = settings(try document("packaging/eye.conf"))
+        #expect(shown.count >= 15 && written.map(\.key) == shown.map(\.key))
+        for (one, other) in zip(written, shown) {
+            #expect(other.isSet ? one.value == other.value : !one.isSet && !one.value.isEmpty, "\(one.key)")
+        }
+        #expect(written.filter(\.isSet).map(\.key) == ["tcp", "udp", "http"])
+        let fine = try CommandRun(["check-config", "--config", path])
+        #expect(fine.code == 0 && fine.out == "\(path): fine\n", "\(fine.error)")
+        // All of it, examples too.
+        let folder = try TemporaryFolder()
+        let all = written.map { "\($0.key) = \($0.value)\n" }.joined()
+        try Data(all.utf8).write(to: URL(filePath: "\(folder.path)/all.conf"))
+        let examples = try CommandRun(["check-config", "--config", "\(folder.path)/all.conf"])
+        #expect(examples.code == 0, "\(examples.error)")
+    }
 }

@@ -98,6 +98,49 @@ import Testing
         #expect(try CommandRun(["check-config", "--config", path]).error.contains("is UTF-8 text of at most"))
     }
 
+    /// Settings that are right one by one and wrong together: each fault says where it comes from, whoever is asked, and nothing is started.
+    @Test(arguments: [["check-config"], ["serve"], ["serve", "--print-config"]])
+    func settingsThatDoNotFit(_ command: [String]) throws {
+        let folder = try TemporaryFolder()
+        let path = try write(
+            "data = \(folder.path)/none\ncors-origins = https://a.example,HTTPS://b/,*\nretain-bytes = 64M\ntcp = 127.0.0.1:9\n"
+                + "http = :9\nstatus = 127.0.0.1:10\n", folder)
+        let run = try CommandRun(
+            command + ["--config", path, "--status", "127.0.0.1:9"], environment: ["EYE_UDP": "127.0.0.1:9"])
+        #expect(run.code == 2 && run.out.isEmpty)
+        let rule = "is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path"
+        let expected = [
+            "\(path):2: cors-origins: 'HTTPS://b/' \(rule)", "\(path):2: cors-origins: '*' \(rule)",
+            "\(path):3: retain-bytes: '64M' is not at least 4 times --segment-bytes, which is 128M",
+            "\(path):5: http: ':9' is taken by 'tcp = 127.0.0.1:9' already",
+            "--status: '127.0.0.1:9' is taken by 'tcp = 127.0.0.1:9' already",
+        ]
+        let name = "eye \(command[0])"
+        #expect(run.error == expected.map { "\(name): \($0) (see '\(name) --help')\n" }.joined())
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["eye.conf"])
+    }
+
+    /// What one side does not do is no fault of its settings; nothing to do is.
+    @Test func settingsOfOneSide() throws {
+        let same = ["--tcp", "127.0.0.1:9", "--http", "127.0.0.1:9"]
+        for (arguments, problem) in [
+            (same, "--http: '127.0.0.1:9' is taken by 'tcp = 127.0.0.1:9' already"),
+            (same + ["--only", "http"], nil), (same + ["--only", "ingest"], nil),
+            (["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"], nil),
+            (["--tcp", "[::1]:9", "--http", "127.0.0.1:9"], nil),
+            (["--tcp", "0.0.0.0:9", "--http", "localhost:9"], "is taken by"),
+            (["--only", "http", "--http", "off"], "--only: 'http' together with 'http = off' leaves nothing to serve"),
+            (["--only", "ingest", "--http", "off", "--status", "127.0.0.1:9"], nil),
+            (["--http", "off", "--status", "127.0.0.1:9"], "--status: with 'http = off' there is no HTTP service"),
+        ] as [([String], String?)] {
+            for command in [["check-config"], ["serve", "--print-config"]] {
+                let run = try CommandRun(command + arguments)
+                #expect(run.code == (problem == nil ? 0 : 2), "\(arguments): \(run.error)")
+                #expect(problem.map { run.error.contains($0) } ?? run.error.isEmpty, "\(arguments): \(run.error)")
+            }
+        }
+    }
+
     /// The access log is off, on after SIGHUP, and shows no query; a faulty file changes nothing.
     @Test func hangupReadsTheSettingsAgain() throws {
         let folder = try TemporaryFolder()

@@ -1,0 +1,98 @@
+// What is wrong with settings of `eye serve` that are right one by one: what no option's own kind can see. Everything is told at once, each
+// fault with the place that the setting comes from. Used by `eye serve`, `eye serve --print-config` and `eye check-config`.
+
+import EyeQueryHTTP
+import EyeSystem
+
+/// The faults of one set of settings.
+struct SettingsCheck {
+    private let invocation: Invocation
+    private let options: ServeOptions
+    private var faults: [String] = []
+
+    /// Throws when `eye serve` would not start with these settings. `looksUp`: names of hosts are resolved.
+    static func run(_ invocation: Invocation, looksUp: Bool) throws(Failure) {
+        var check = SettingsCheck(invocation)
+        check.checkOrigins()
+        check.checkRetention()
+        check.checkListeners(looksUp: looksUp)
+        guard check.faults.isEmpty else {
+            throw Failure(UsageError(messages: check.faults, command: invocation.command.name))
+        }
+    }
+
+    private init(_ invocation: Invocation) {
+        self.invocation = invocation
+        options = ServeCommand.options(invocation)
+    }
+
+    /// Adds a fault of setting `name`.
+    private mutating func add(_ name: String, _ problem: String) {
+        switch invocation.origins[name] {
+        case .file(let path, let line): faults.append("\(path):\(line): \(name): \(problem)")
+        case .variable(let variable): faults.append("\(variable): \(problem)")
+        case .flag, .fallback, nil: faults.append("--\(name): \(problem)")
+        }
+    }
+
+    private mutating func checkOrigins() {
+        for origin in options.corsOrigins where !HTTPOptions.isOrigin(origin) {
+            add(
+                "cors-origins",
+                "'\(Visible.text(origin))' is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path"
+            )
+        }
+    }
+
+    private mutating func checkRetention() {
+        guard let bytes = options.retainBytes, bytes / ServeOptions.segmentsKeptMin < options.segmentBytes else {
+            return
+        }
+        add(
+            "retain-bytes",
+            "'\(Quantity.size(bytes))' is not at least \(ServeOptions.segmentsKeptMin) times --segment-bytes, which is "
+                + Quantity.size(options.segmentBytes))
+    }
+
+    private mutating func checkListeners(looksUp: Bool) {
+        let (runsIngest, runsHTTP) = (options.only != .http, options.only != .ingest)
+        if runsHTTP, options.http == nil {
+            if options.only == .http { add("only", "'http' together with 'http = off' leaves nothing to serve") }
+            if options.status != nil { add("status", "with 'http = off' there is no HTTP service to tell of") }
+        }
+        var taken: [(name: String, address: String, place: (host: String, port: String))] = []
+        let listeners = [
+            ("tcp", options.tcp, runsIngest), ("udp", options.udp, runsIngest), ("http", options.http, runsHTTP),
+            ("status", options.status, runsHTTP && options.http != nil),
+        ]
+        for (name, address, isUsed) in listeners {
+            guard isUsed, let address, let place = place(name, address, looksUp: looksUp) else { continue }
+            // UDP has ports of its own.
+            if name == "udp" || place.port == "0" { continue }
+            for other in taken where other.place.port == place.port && SettingsCheck.meet(other.place.host, place.host)
+            {
+                add(name, "'\(address)' is taken by '\(other.name) = \(other.address)' already")
+                break
+            }
+            taken.append((name, address, place))
+        }
+    }
+
+    /// Host and port of an address; nil: it cannot be found out, which is a fault then.
+    private mutating func place(_ name: String, _ address: String, looksUp: Bool) -> (host: String, port: String)? {
+        do throws(AddressError) {
+            guard looksUp else { return try SocketAddress.split(address) }
+            let found = try SocketAddress.resolve(address, datagram: name == "udp")
+            return (found.host, "\(found.port)")
+        } catch {
+            add(name, error.description)
+            return nil
+        }
+    }
+
+    /// Whether two sockets on these hosts cannot have one port: they are the same, or one of them is every address.
+    private static func meet(_ one: String, _ other: String) -> Bool {
+        let every = ["", "0.0.0.0", "::"]
+        return one == other || every.contains(one) || every.contains(other)
+    }
+}
