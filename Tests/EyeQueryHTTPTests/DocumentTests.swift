@@ -57,9 +57,11 @@ import Testing
         #expect(rows.sorted() == coded.sorted())
     }
 
-    /// The lines of the document, each run by a shell, all calls together.
+    /// The lines of the document, each run by a shell as it stands, all calls together. `-N` (unbuffered) is what a reader of an endless
+    /// answer types: such a line is ended after a while, and must have been answered by then.
     @Test func curlLines() throws {
         let lines = Self.text.split(separator: "\n").filter { $0.hasPrefix("curl ") }.map(String.init)
+        #expect(lines.count > 20)
         let service = try ServiceFixture()
         try service.accounts.setPassword(of: "admin", password: Array("secret".utf8))
         // Something refused, for /errors/1.
@@ -71,7 +73,9 @@ import Testing
         for line in lines {
             let process = Process()
             process.executableURL = URL(filePath: "/bin/sh")
-            process.arguments = ["-c", "\(line) -o /dev/null -w '%{http_code}'"]
+            let isEndless = line.contains(#/ -[a-zA-Z]*N[a-zA-Z]* /#)
+            let bound = isEndless ? " --max-time 1" : ""
+            process.arguments = ["-c", "\(line)\(bound) -o /dev/null -w '%{http_code}'"]
             process.environment = [
                 "EYE": "http://\(service.service.address!)", "TOKEN": service.both, "ADMIN": service.admin,
                 "PASSWORD": "secret",
@@ -83,6 +87,9 @@ import Testing
             let status = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
             process.waitUntilExit()
             #expect(status == "200" || status == "201", "\(status): \(line)")
+            // 28: the time is over.
+            let ended = process.terminationStatus
+            #expect(ended == 0 || (isEndless && ended == 28), "\(ended): \(line)")
             let path = try #require(line.firstMatch(of: #/\$EYE([^ ?"]*)/#)).1.replacing("/1", with: "/{id}")
                 .replacing("e2085be5-9137-4e4e-80b5-f1ffddc25423", with: "{session_id}")
             let isPost = line.contains("-X POST") || line.contains(" -d ")
