@@ -19,6 +19,7 @@ final class EyeResponder: Responder {
     private let room = AnalysisRoom()
     private let reads: ReadGuard
     private let errors: ErrorDesk
+    private let live: LiveFeed
     private let crossOrigin: CrossOrigin
     private unowned let loop: HTTPLoop
 
@@ -40,6 +41,7 @@ final class EyeResponder: Responder {
         errors = ErrorDesk(reader: store.rejected, futureMicroseconds: writes.futureMicroseconds) { name in
             accounts.book?.tokens.filter { $0.name.utf8.elementsEqual(name.utf8) }.map(\.id) ?? []
         }
+        live = LiveFeed(loop: loop, store: store, time: time)
         _ = loop.add(reads)
     }
 
@@ -158,6 +160,8 @@ final class EyeResponder: Responder {
         case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }
         case .events where isRead:
             return read(call) { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
+        case .live:
+            return read(call) { () throws(ProblemError) in try self.live.exchange(call) }
         case .sessions where isRead:
             return read(call) { () throws(ProblemError) in try SessionList.exchange(call, self.store, self.time) }
         case .sessionDetail:
@@ -237,6 +241,7 @@ final class EyeResponder: Responder {
             HTTPMetrics.Gauges(
                 connections: UInt64(loop.connectionCount), accepted: loop.acceptedCount,
                 turnedAway: loop.turnedAwayCount, failedLogins: logins.failures,
-                waitingWrites: UInt64(channel.waitingCount), damagedRanges: damage.ranges, damagedBytes: damage.bytes))
+                waitingWrites: UInt64(channel.waitingCount), damagedRanges: damage.ranges, damagedBytes: damage.bytes,
+                liveStreams: UInt64(live.count), lagged: live.laggedCount, skippedEvents: live.skippedCount))
     }
 }

@@ -20,6 +20,15 @@ package enum FilterParameters {
     /// What names of parameters on values in `data` begin with.
     static let dataPrefix = "data."
 
+    /// The filter that `parameters`, which are nothing else, ask for; throws what is wrong with them.
+    package static func filter(_ parameters: QueryParameters, now: Int64) throws(ProblemError) -> EventFilter {
+        var problem = Problem(400, "bad-parameter")
+        refuseUnknown(parameters, others: [], &problem)
+        let filter = read(parameters, now: now, &problem)
+        try problem.throwIfAny()
+        return filter
+    }
+
     /// The filter that `parameters` ask for; others than filters are not looked at. `now`: what relative times are counted from.
     package static func read(
         _ parameters: QueryParameters, now: Int64, _ problem: inout Problem

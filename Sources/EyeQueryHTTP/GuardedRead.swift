@@ -76,6 +76,9 @@ final class GuardedRead: Exchange, BodyProducer {
 
     func trailers() -> [ResponseField] { producer?.trailers() ?? [] }
 
+    var isEndless: Bool { producer?.isEndless ?? false }
+    func finish() { producer?.finish() }
+
     func cancel() {
         if let producer { producer.cancel() } else { inner.cancel() }
     }

@@ -130,12 +130,31 @@ public final class HTTPConnection {
     }
 
     /// The client has closed its sending side; there may still be bytes to read before that end.
-    public func noteHalfClose(now: UInt64) { halfClosed = halfClosed ?? now }
+    public func noteHalfClose(now: UInt64) {
+        halfClosed = halfClosed ?? now
+        finishEndless()
+    }
 
     /// Whether news of a half-close are wanted though input is not.
     public var watchesHalfClose: Bool {
-        if case .exchange = phase { return halfClosed == nil }
-        return false
+        switch phase {
+        case .exchange: halfClosed == nil
+        case .produce: endless != nil && halfClosed == nil
+        case .head, .discard, .closing: false
+        }
+    }
+
+    /// The body that is being pulled, if it has no end of its own.
+    private var endless: (any BodyProducer)? {
+        guard case .produce(let producer) = phase, producer.isEndless else { return nil }
+        return producer
+    }
+
+    /// A body without an end ends with its client's sending side (nothing else would tell that the client is gone), and with the service.
+    private func finishEndless() {
+        guard let endless else { return }
+        endless.finish()
+        waits = false
     }
 
     /// `endInput` was called.
@@ -155,6 +174,7 @@ public final class HTTPConnection {
         draining = true
         keepsAlive = false
         if case .head = phase { phase = .closing }
+        finishEndless()
     }
 
     /// The client is gone: whatever runs for it is cancelled.
@@ -217,7 +237,8 @@ public final class HTTPConnection {
 
     /// Looks at the deadlines. True when the connection must be cut off at once.
     public func isExpired(now: UInt64, wallMicroseconds: Int64) -> Bool {
-        if outputWatch.isTooSlow(now: now) { return true }
+        let period = endless == nil ? HTTPLimits.ratePeriodMilliseconds : HTTPLimits.livePatienceMilliseconds
+        if outputWatch.isTooSlow(now: now, over: period) { return true }
         let elapsed = now > phaseStart ? (now - phaseStart) / 1_000_000 : 0
         switch phase {
         case .head:
@@ -447,6 +468,7 @@ public final class HTTPConnection {
                 finishAnswer(now: now)
             } else {
                 phase = .produce(producer)
+                if draining || halfClosed != nil { finishEndless() }
             }
         }
     }

@@ -144,6 +144,25 @@ public enum HTTPLimits {
     /// What of a page is made before its head is sent; the rest is made while the client takes it.
     public static let pageBufferBytesMax = 256 << 10
 
+    // MARK: Live streams
+
+    /// Live streams at a time; more are 503.
+    public static let liveStreamsMax = 256
+    /// How often the store is looked at, for all live streams together, while there are any.
+    public static let livePollMilliseconds: UInt64 = 50
+    /// A live stream that had nothing to say for so long says a comment.
+    public static let liveCommentMilliseconds: UInt64 = 15_000
+    /// A live stream that is so many ids further behind than it was at its best skips to the newest event.
+    public static let liveBehindEventsMax: UInt64 = 100_000
+    /// The period of `rateBytesPerSecond` for live streams: a client may rest longer than with other answers.
+    public static let livePatienceMilliseconds: UInt64 = 60_000
+    /// A live stream from which nobody took anything for so long keeps no buffer but its output.
+    public static let liveRestMilliseconds: UInt64 = 1000
+    /// Refused events that are kept in memory between two looks; a stream that is further behind reads the files.
+    public static let liveRejectedMax = 256
+    /// `retry:` of live streams, after which a browser connects again.
+    public static let liveRetryMilliseconds = 1000
+
     // MARK: Statistics
 
     /// How long an answer of `/stats/…` may take when no `timeout` is given; then 503 `query-timeout`…

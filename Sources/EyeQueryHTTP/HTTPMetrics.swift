@@ -15,6 +15,9 @@ final class HTTPMetrics: Sendable {
         var waitingWrites: UInt64 = 0
         var damagedRanges: UInt64 = 0
         var damagedBytes: UInt64 = 0
+        var liveStreams: UInt64 = 0
+        var lagged: UInt64 = 0
+        var skippedEvents: UInt64 = 0
     }
 
     private struct Numbers {
@@ -66,6 +69,11 @@ final class HTTPMetrics: Sendable {
         one(
             "eye_http_writes_waiting", "gauge", "Lines sent to the ingest side and not answered yet.",
             gauges.waitingWrites)
+        one("eye_http_live_streams", "gauge", "Live streams now.", gauges.liveStreams)
+        one("eye_http_live_lagged_total", "counter", "Times that a live stream was too slow.", gauges.lagged)
+        one(
+            "eye_http_live_skipped_events_total", "counter", "Event ids that live streams skipped because of that.",
+            gauges.skippedEvents)
         one(
             "eye_query_damaged_ranges", "gauge", "Damaged places of the store that queries have met.",
             gauges.damagedRanges)

@@ -13,6 +13,9 @@ enum MediaType: Equatable {
     case unstated
     case other
 
+    /// What one JSON document a line is called.
+    static let linesNames = ["application/x-ndjson", "application/ndjson", "application/jsonl"]
+
     /// Reads the Content-Type of a head. Parameters such as `charset` are ignored: JSON is UTF-8 (RFC 8259 section 8.1).
     init(_ head: RequestHead) {
         let values = head.values("content-type")
@@ -31,7 +34,7 @@ enum MediaType: Equatable {
         func isOne(of names: [String]) -> Bool { names.contains { head.bytes.matches(essence, $0) } }
         if isOne(of: ["application/json"]) {
             self = .json
-        } else if isOne(of: ["application/x-ndjson", "application/ndjson", "application/jsonl"]) {
+        } else if isOne(of: MediaType.linesNames) {
             self = .lines
         } else if isOne(of: ["application/x-www-form-urlencoded"]) {
             self = .form

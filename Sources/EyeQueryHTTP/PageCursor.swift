@@ -116,7 +116,12 @@ enum PageLink {
     /// `</events/?category=a&limit=7&cursor=…>; rel="next"`: the same request with another cursor. Relative, since a proxy
     /// may have changed the scheme and the host.
     static func next(_ path: String, _ parameters: QueryParameters, _ cursor: PageCursor) -> ResponseField {
-        var target = Array("<\(path)?".utf8)
+        ResponseField("Link", "<\(target(path, parameters, cursor))>; rel=\"next\"")
+    }
+
+    /// `/events/?category=a&limit=7&cursor=…`
+    static func target(_ path: String, _ parameters: QueryParameters, _ cursor: PageCursor) -> String {
+        var target = Array("\(path)?".utf8)
         for parameter in parameters.all where parameter.name != "cursor" {
             PercentEncoding.append(parameter.name.utf8, to: &target)
             target.append(UInt8(ascii: "="))
@@ -125,7 +130,6 @@ enum PageLink {
         }
         target.append(text: "cursor=")
         target.append(contentsOf: cursor.text)
-        target.append(text: ">; rel=\"next\"")
-        return ResponseField("Link", String(decoding: target, as: UTF8.self))
+        return String(decoding: target, as: UTF8.self)
     }
 }

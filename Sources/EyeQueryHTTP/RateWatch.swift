@@ -20,11 +20,11 @@ struct RateWatch {
     /// The peer moved.
     mutating func count(_ count: Int) { bytes += count }
 
-    /// Whether a whole period went by with too few bytes. Starts the next period.
-    mutating func isTooSlow(now: UInt64) -> Bool {
+    /// Whether a whole period of `milliseconds` went by with too few bytes. Starts the next period.
+    mutating func isTooSlow(now: UInt64, over milliseconds: UInt64 = HTTPLimits.ratePeriodMilliseconds) -> Bool {
         guard let start = periodStart else { return false }
         let elapsed = (now - start) / 1_000_000
-        guard elapsed >= HTTPLimits.ratePeriodMilliseconds else { return false }
+        guard elapsed >= milliseconds else { return false }
         let wanted = UInt64(HTTPLimits.rateBytesPerSecond) * elapsed / 1000
         if UInt64(bytes) < wanted { return true }
         periodStart = now

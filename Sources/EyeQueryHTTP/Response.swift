@@ -33,10 +33,16 @@ public protocol BodyProducer: AnyObject {
     func trailers() -> [ResponseField]
     /// The client went away, or the body will never be pulled (HEAD).
     func cancel()
+    /// The body ends only when it is told to: it goes on as long as its client and the service do.
+    var isEndless: Bool { get }
+    /// Tells an endless body to end: the next `produce` does.
+    func finish()
 }
 
 extension BodyProducer {
     public func trailers() -> [ResponseField] { [] }
+    public var isEndless: Bool { false }
+    public func finish() {}
 }
 
 /// The body of an answer.

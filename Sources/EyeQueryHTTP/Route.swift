@@ -11,6 +11,7 @@ public enum Route: String, CaseIterable, Sendable {
     case sessions = "/sessions/"
     case sessionDetail = "/sessions/{session_id}/"
     case events = "/events/"
+    case live = "/events/live"
     case eventDetail = "/event_detail/{id}"
     case errors = "/errors/"
     case errorSummary = "/errors/summary"
@@ -40,7 +41,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .sessions, .events: [(.get, .scope(.read)), (.head, .scope(.read)), (.post, .scope(.ingest))]
         case .eventDetail, .sessionDetail:
             [(.get, .scope(.read)), (.head, .scope(.read)), (.delete, .scope(.admin))]
-        case .errors, .errorSummary, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
+        case .live, .errors, .errorSummary, .errorDetail, .statsCount, .statsHits, .statsTop, .statsUniq, .statsFunnel:
             [(.get, .scope(.read)), (.head, .scope(.read))]
         case .erasures: [(.get, .scope(.admin)), (.head, .scope(.admin))]
         }
@@ -57,6 +58,7 @@ public enum Route: String, CaseIterable, Sendable {
         case .sessions: "sessions"
         case .sessionDetail: "session_detail"
         case .events: "events"
+        case .live: "events_live"
         case .eventDetail: "event_detail"
         case .errors: "errors"
         case .errorSummary: "error_summary"
@@ -131,6 +133,7 @@ public enum Route: String, CaseIterable, Sendable {
             case ("-", "healthy"): return Found(.healthy)
             case ("-", "ready"): return Found(.ready)
             case ("event_detail", let text): return number(text).map { Found(.eventDetail, id: $0) }
+            case ("events", "live"): return Found(.live)
             case ("errors", "summary"): return Found(.errorSummary)
             case ("errors", let text): return number(text).map { Found(.errorDetail, id: $0) }
             case ("sessions", let text): return session(text).map { Found(.sessionDetail, session: $0) }

@@ -25,6 +25,7 @@ enum StatusEndpoints {
                 "GET /events/",
                 "events, newest first; filters: category, name, session_id, timestamp, since, until; limit, order; pages by Link"
             ),
+            ("GET /events/live", "new events as they come: Server-Sent Events, or format=ndjson; same filters"),
             ("GET /event_detail/{id}", "one event"),
             ("GET /errors/", "refused events, newest first; filters: code, token, transport, since, until"),
             ("GET /errors/summary", "how many of each code"),

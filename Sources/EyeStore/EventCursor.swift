@@ -80,6 +80,9 @@ public final class EventCursor {
         return to > from ? to - from : 0
     }
 
+    /// In rising order: no event up to this id is still to be shown.
+    public var reached: UInt64 { low - 1 }
+
     /// Shows matching events to `body` until the step's work is done, `body` returns false, or there are no more.
     public func step(_ body: (borrowing EventView) -> Bool) throws(SystemError) -> CursorState {
         try work { () throws(IndexFault) in

@@ -150,16 +150,24 @@ public final class RejectedReader {
         watermark = WatermarkReader(disk, path: self.folder + "/watermark")
     }
 
+    /// The id that the next sample will get; 1 while there is none.
+    public func nextID() throws(SystemError) -> UInt64 { try watermark.read()?.mark.nextSequence ?? 1 }
+
     /// Shows samples with ids below `before` (nil: all), newest first, until `body` returns false.
     public func list(before: UInt64? = nil, _ body: (RejectedSample) -> Bool) throws(SystemError) {
-        let mark = try watermark.read()?.mark
-        let bases = try SegmentFolder.list(disk, folder + "/log", ".log")
-        for (index, base) in bases.enumerated().reversed() {
-            if let before, base >= before { continue }
-            let isLast = index == bases.count - 1
-            let durable = isLast ? (mark?.segment == base ? mark?.bytes : 0) : nil
-            let found = try samples(base, durable: durable, next: isLast ? nil : bases[index + 1])
-            for sample in found.reversed() where before.map({ sample.id < $0 }) ?? true {
+        for segment in try segments().reversed() {
+            if let before, segment.base >= before { continue }
+            for sample in try samples(segment).reversed() where before.map({ sample.id < $0 }) ?? true {
+                if !body(sample) { return }
+            }
+        }
+    }
+
+    /// Shows samples with ids above `after`, oldest first, until `body` returns false.
+    public func list(after: UInt64, _ body: (RejectedSample) -> Bool) throws(SystemError) {
+        for segment in try segments() {
+            if let next = segment.next, next - 1 <= after { continue }
+            for sample in try samples(segment) where sample.id > after {
                 if !body(sample) { return }
             }
         }
@@ -176,15 +184,33 @@ public final class RejectedReader {
         return found
     }
 
+    private struct Segment {
+        var base: UInt64
+        /// Its durable bytes; nil: all.
+        var durable: Int64?
+        /// Where the next one begins; nil: it is the last.
+        var next: UInt64?
+    }
+
+    /// Oldest first.
+    private func segments() throws(SystemError) -> [Segment] {
+        let mark = try watermark.read()?.mark
+        let bases = try SegmentFolder.list(disk, folder + "/log", ".log")
+        return bases.enumerated().map { index, base in
+            if index < bases.count - 1 { return Segment(base: base, durable: nil, next: bases[index + 1]) }
+            return Segment(base: base, durable: mark?.segment == base ? mark?.bytes : 0, next: nil)
+        }
+    }
+
     /// All samples of a segment, oldest first.
-    private func samples(_ base: UInt64, durable: Int64?, next: UInt64?) throws(SystemError) -> [RejectedSample] {
+    private func samples(_ segment: Segment) throws(SystemError) -> [RejectedSample] {
         var found: [RejectedSample] = []
         let scanner: SegmentScanner
         do throws(SystemError) {
-            let file = try disk.open(folder + "/log/" + SegmentFolder.name(base, ".log"), .read)
+            let file = try disk.open(folder + "/log/" + SegmentFolder.name(segment.base, ".log"), .read)
             var limit = try file.size()
-            if let durable { limit = min(limit, durable) }
-            scanner = SegmentScanner(file, base: base, limit: limit)
+            if let durable = segment.durable { limit = min(limit, durable) }
+            scanner = SegmentScanner(file, base: segment.base, limit: limit)
         } catch {
             // Evicted while we looked.
             if error.errno == ENOENT { return [] }
@@ -195,7 +221,7 @@ public final class RejectedReader {
             case .end: return found
             case .bad, .working: continue
             case .frame(let frame):
-                if let next, frame.header.firstSequence >= next { return found }
+                if let next = segment.next, frame.header.firstSequence >= next { return found }
                 guard frame.header.kind == FrameKind.records else { continue }
                 var offset = 0
                 var id = frame.header.firstSequence

@@ -312,6 +312,9 @@ public struct Snapshot {
     /// The highest event id that may be shown; 0: none.
     public var lastEventID: UInt64 { (nextEventID ?? 1) - 1 }
 
+    /// Events below this id are gone by retention.
+    public var firstKeptEventID: UInt64 { reader.firstKeptEventID }
+
     /// A cursor over the events that pass `filter`.
     public func cursor(_ filter: EventFilter) -> EventCursor { EventCursor(self, filter) }
 

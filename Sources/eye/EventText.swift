@@ -15,16 +15,19 @@ struct EventText {
     /// Columns that a short line may have; nil: as long as it is.
     let columns: Int?
 
-    private static let document = EventWriter(.json, fields: nil)
+    /// The line of an event's document, with its LF.
+    func line(event document: [UInt8]) -> [UInt8] {
+        line(isJSON ? document : EventText.short(document) ?? document)
+    }
 
-    /// The event's line with its LF.
-    func line(_ event: borrowing EventView) -> [UInt8] {
-        var line: [UInt8] = []
-        if isJSON {
-            EventText.document.append(event, to: &line)
-        } else {
-            appendShort(event, to: &line)
-        }
+    /// The line of a refused event's document, as a live stream writes it.
+    func line(rejected document: [UInt8]) -> [UInt8] {
+        if isJSON { return line(Array("{\"rejected\":".utf8) + document + Array("}".utf8)) }
+        return line(EventText.shortRejected(document) ?? document)
+    }
+
+    private func line(_ content: [UInt8]) -> [UInt8] {
+        var line = content
         // A short line must stay one line, wherever it goes.
         if isTerminal || !isJSON { line = EventText.harmless(line, asJSON: isJSON) }
         if !isJSON, let columns { line = EventText.cut(line, columns) }
@@ -33,21 +36,40 @@ struct EventText {
     }
 
     /// `2021-01-01T09:15:27.243860Z #12 e2085be5 page interaction / cta click {…}`
-    private func appendShort(_ event: borrowing EventView, to out: inout [UInt8]) {
-        Timestamp.append(event.timestamp, to: &out)
-        out.append(" #")
-        out.append(decimal: event.id)
-        out.append(" ")
-        var session: [UInt8] = []
-        UUID(high: event.session.high, low: event.session.low).append(to: &session)
+    private static func short(_ document: [UInt8]) -> [UInt8]? {
+        let names = ["timestamp", "id", "session_id", "category", "name", "data"]
+        guard let members = members(names, of: document) else { return nil }
         let shownDigits = 8
-        out.append(contentsOf: session.prefix(shownDigits))
-        out.append(" ")
-        event.appendCategory(to: &out)
-        out.append(" / ")
-        event.appendName(to: &out)
-        out.append(" ")
-        event.appendData(to: &out)
+        var out = members[0]
+        out += Array(" #".utf8) + members[1] + Array(" ".utf8) + members[2].prefix(shownDigits)
+        out += Array(" ".utf8) + members[3] + Array(" / ".utf8) + members[4] + Array(" ".utf8) + members[5]
+        return out
+    }
+
+    /// `2021-01-01T09:15:27.243860Z rejected #3 bad-time tcp 127.0.0.1:5000: timestamp: … {…}`
+    private static func shortRejected(_ document: [UInt8]) -> [UInt8]? {
+        let names = ["created_at", "id", "code", "transport", "source", "message", "data"]
+        guard let members = members(names, of: document) else { return nil }
+        var out = members[0] + Array(" rejected #".utf8) + members[1]
+        for member in members[2...4] { out += Array(" ".utf8) + member }
+        out += Array(": ".utf8) + members[5] + Array(" ".utf8) + members[6]
+        return out
+    }
+
+    /// The texts of members of an object; nil when one is not there, or nested too deep to be found.
+    private static func members(_ names: [String], of document: [UInt8]) -> [[UInt8]]? {
+        let reading = EventDataReading()
+        // In bounds: the buffer is the array's own and lives for the call; places lie in it.
+        return unsafe document.withUnsafeBytes { bytes in
+            var texts: [[UInt8]] = []
+            for name in names {
+                guard let place = unsafe reading.find(Array(name.utf8), in: bytes) else { return nil }
+                var text: [UInt8] = []
+                unsafe reading.appendText(of: place, in: bytes, to: &text)
+                texts.append(text)
+            }
+            return texts
+        }
     }
 
     /// Everything that a terminal could obey as `\u{…}`; in JSON, where it can only stand in strings, as `\u….`.

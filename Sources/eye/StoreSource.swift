@@ -8,6 +8,7 @@ import EyeSystem
 struct StoreSource {
     private let folder: String
     private let reader: StoreReader
+    private let rejected: RejectedReader
 
     /// The folder of `--data`; fails when there is none.
     init(_ invocation: Invocation) throws(Failure) {
@@ -19,6 +20,22 @@ struct StoreSource {
             throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
         }
         reader = StoreReader(disk, folder: folder, data: EventDataReading())
+        rejected = RejectedReader(disk, folder: folder)
+    }
+
+    /// The id of the newest refused line; 0: there is none.
+    func lastRejectedID() throws(Failure) -> UInt64 {
+        try Failure.of(folder) { () throws(SystemError) in try rejected.nextID() - 1 }
+    }
+
+    /// Shows refused lines with ids above `id`, oldest first.
+    func rejected(after id: UInt64, _ body: (RejectedSample) -> Void) throws(Failure) {
+        try Failure.of(folder) { () throws(SystemError) in
+            try rejected.list(after: id) { sample in
+                body(sample)
+                return true
+            }
+        }
     }
 
     /// The store as it is durable now.

@@ -1,6 +1,7 @@
-// `eye tail`: the last events and then new ones as they become durable, straight from the store's files; whether a service
-// runs or not. Follows the event id, so that nothing is shown twice or left out.
+// `eye tail`: the last events and then new ones as they become durable. With a token it asks the service, by its live stream; without one it reads the
+// store's files itself, whether a service runs or not. Follows the event id, so that nothing is shown twice or left out.
 
+import EyeQueryHTTP
 import EyeStore
 import EyeSystem
 import EyeWire
@@ -12,9 +13,20 @@ enum TailCommand {
 
     static let command = Command(
         path: ["tail"], summary: "Shows the last events and follows new ones.",
-        details: ["Reads the data folder; the service may run or not. Ends by Ctrl-C."],
+        details: QueryArguments.details + [
+            "With a token of scope read (--token-file, EYE_TOKEN) it asks the service at --http, waits for one that is away and goes on where",
+            "it was; without one, or with --data, it reads the data folder, and the service may run or not. Ends by Ctrl-C.",
+        ],
+        operands: [QueryArguments.operand],
         options: [
             CommandTable.data,
+            Option(
+                name: "http", placeholder: "HOST:PORT", kind: .address, environment: "EYE_HTTP",
+                fallback: "127.0.0.1:8000", help: "The HTTP service."),
+            Option(name: "token-file", placeholder: "FILE", kind: .text, help: "Reads the token from FILE."),
+            Option(
+                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
+                help: "A token with scope read; better as variable or in a file."),
             Option(
                 name: "last", short: "n", placeholder: "N", kind: .number(0...lastMax), fallback: "10",
                 help: "Shows the last N events first."),
@@ -26,93 +38,78 @@ enum TailCommand {
             Option(
                 name: "session", placeholder: "UUID", kind: .text, isRepeatable: true,
                 help: "Only events of this session."),
+            Option(name: "rejected", kind: .flag, help: "Also shows samples of lines that are refused from now on."),
             Option(
                 name: "format", placeholder: "FORMAT", kind: .choice(["json", "text"]),
                 help: "json: one object a line; text: short lines. Without it text on a terminal, else json."),
+            Option(name: "json", kind: .flag, help: "The same as --format json."),
             Option(name: "once", kind: .flag, help: "Ends after the last N instead of following."),
         ],
         run: { invocation throws(Failure) in
-            let tail = try Tail(invocation)
-            try tail.run()
+            let plan = try TailPlan(invocation)
+            if let token = try service(invocation) {
+                guard let address = invocation.address("http") else {
+                    throw Failure("'off' is no address: write HOST:PORT", code: ExitCode.usage)
+                }
+                try TailService(plan, address: address, token: token).run()
+            } else {
+                try TailFolder(plan, StoreSource(invocation)).run()
+            }
             return ExitCode.success
         })
+
+    /// The token to ask the service with; nil: the folder is to be read.
+    private static func service(_ invocation: Invocation) throws(Failure) -> String? {
+        let wanted = invocation.given.intersection(["http", "token", "token-file"])
+        if invocation.given.contains("data") {
+            if let name = wanted.min() { throw Failure("give one of --data and --\(name)", code: ExitCode.usage) }
+            return nil
+        }
+        let token = try SendJob.token(invocation)
+        if !token.isEmpty { return String(decoding: token, as: UTF8.self) }
+        if wanted.isEmpty { return nil }
+        throw Failure("a token is needed: use --token-file or EYE_TOKEN", code: ExitCode.usage)
+    }
 }
 
-/// One run of `eye tail`.
-struct Tail {
-    private let source: StoreSource
-    private let filter: EventFilter
-    private let text: EventText
-    private let last: Int
-    private let isOnce: Bool
-
-    /// How often the store is looked at for new events.
-    private static let lookMilliseconds: Int32 = 100
+/// What `eye tail` shall show, wherever it comes from.
+struct TailPlan {
+    /// The filters, as the service takes them.
+    let parameters: QueryParameters
+    /// The same, for the store; newest first.
+    let filter: EventFilter
+    let text: EventText
+    /// How many events are shown first.
+    let last: Int
+    let isOnce: Bool
+    let showsRejected: Bool
 
     init(_ invocation: Invocation) throws(Failure) {
-        var filter = EventFilter()
-        filter.categories.equal = invocation.all("category").map { Array($0.utf8) }
-        filter.names.equal = invocation.all("name").map { Array($0.utf8) }
-        for text in invocation.all("session") {
-            let bytes = Array(text.utf8)
-            guard let session = UUID(parsing: bytes.span) else {
-                throw Failure("--session: '\(text)' is not a UUID", code: ExitCode.usage)
+        var parameters = try QueryArguments.parameters(invocation, options: [])
+        for (option, name) in [("category", "category"), ("name", "name"), ("session", "session_id")] {
+            for text in invocation.all(option) {
+                if option == "session", UUID(parsing: Array(text.utf8).span) == nil {
+                    throw Failure("--session: '\(text)' is not a UUID", code: ExitCode.usage)
+                }
+                parameters.add(name, text)
             }
-            filter.sessions.append(ID128(high: session.high, low: session.low))
         }
-        self.filter = filter
+        self.parameters = parameters
+        do throws(ProblemError) {
+            filter = try FilterParameters.filter(parameters, now: SystemTime().nowMicroseconds())
+        } catch {
+            throw QueryArguments.failure(error.problem)
+        }
         let isTerminal = Terminal.isTerminal(STDOUT_FILENO)
+        let format = invocation.isSet("json") ? "json" : invocation.text("format")
+        if invocation.isSet("json") && invocation.text("format") == "text" {
+            throw Failure("give one of --json and --format text", code: ExitCode.usage)
+        }
         text = EventText(
-            isJSON: invocation.text("format").map { $0 == "json" } ?? !isTerminal, isTerminal: isTerminal,
+            isJSON: format.map { $0 == "json" } ?? !isTerminal, isTerminal: isTerminal,
             columns: Terminal.columns(STDOUT_FILENO))
         last = Int(invocation.number("last") ?? 0)
         isOnce = invocation.isSet("once")
-        source = try StoreSource(invocation)
-    }
-
-    /// Shows the last events, then follows until nobody reads any more.
-    func run() throws(Failure) {
-        var shown = try showLast()
-        while !isOnce {
-            let isAlone = try Failure.of("stdout") { () throws(SystemError) in
-                try StandardStream.pauseWhileRead(STDOUT_FILENO, milliseconds: Tail.lookMilliseconds)
-            }
-            if isAlone { return }
-            shown = try showNew(after: shown)
-        }
-    }
-
-    /// Returns the highest id there is.
-    private func showLast() throws(Failure) -> UInt64 {
-        let snapshot = try source.snapshot()
-        guard last > 0 else { return snapshot.lastEventID }
-        let (text, last) = (text, last)
-        var lines: [[UInt8]] = []
-        _ = try source.read(snapshot.cursor(filter)) { event in
-            lines.append(text.line(event))
-            return lines.count < last
-        }
-        for line in lines.reversed() { try Output.out(line) }
-        return snapshot.lastEventID
-    }
-
-    private func showNew(after id: UInt64) throws(Failure) -> UInt64 {
-        let snapshot = try source.snapshot()
-        guard snapshot.lastEventID > id else { return id }
-        var filter = filter
-        filter.idAbove = id
-        filter.newestFirst = false
-        let text = text
-        // Written out once for each step of the cursor: few calls, and bounded.
-        var lines: [UInt8] = []
-        let cursor = snapshot.cursor(filter)
-        _ = try source.read(cursor) { event in
-            lines.append(contentsOf: text.line(event))
-            return true
-        } afterStep: { () throws(Failure) in
-            try Output.out(lines)
-            lines.removeAll(keepingCapacity: true)
-        }
-        return snapshot.lastEventID
+        showsRejected = invocation.isSet("rejected")
     }
 }

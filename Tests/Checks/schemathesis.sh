@@ -15,6 +15,7 @@ admin=$("$eye" token add schemathesis --scope admin --data "$scratch/data")
 curl -sf -o /dev/null "$url/events/" -H "Authorization: Token $admin" \
     -d '{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"2021-01-01T00:00:00Z"}'
 curl -s -o /dev/null "$url/events/" -H "Authorization: Token $admin" -d '{}'
+# A live stream has no end for it to wait for.
 # What no document can say is 400 as well: a cursor of another list, more than 64 parameters, too many buckets. TRACE is 501 here, by the parser. The login
 # would only be limited, and a dry run erases nothing that could be found afterwards.
 cat >"$scratch/schemathesis.toml" <<'TOML'
@@ -27,5 +28,5 @@ expected-statuses = ["400", "401", "403", "404", "413", "415"]
 TOML
 (cd "$scratch" && venv/bin/schemathesis --config-file schemathesis.toml run "$url/openapi.json" \
     --header "Authorization: Token $admin" --seed 1 --max-examples "${EXAMPLES:-20}" --checks all \
-    --exclude-checks use_after_free --exclude-operation-id logIn --no-color)
+    --exclude-checks use_after_free --exclude-operation-id logIn --exclude-operation-id followEvents --no-color)
 stop_eye

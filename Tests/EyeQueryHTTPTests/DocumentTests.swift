@@ -47,6 +47,7 @@ import Testing
         // Filters are written down once.
         coded += (["FILTERS"] + SessionQuery.others).map { "/sessions/ \($0)" }
         coded += (["FILTERS"] + TimelineQuery.others).map { "/sessions/{session_id}/ \($0)" }
+        coded += (["FILTERS"] + LiveQuery.others).map { "/events/live \($0)" }
         for kind in StatsQuery.Kind.allCases {
             coded += (["FILTERS"] + kind.others).map { "/stats/\(kind.rawValue) \($0)" }
         }

@@ -93,6 +93,7 @@ import Testing
             let known: [String]
             switch (operation.method, route) {
             case ("get", .events): known = EventQuery.known + ["data"]
+            case ("get", .live): known = data + LiveQuery.others
             case ("get", .sessions): known = data + SessionQuery.others
             case ("get", .sessionDetail): known = TimelineQuery.known + ["data"]
             case ("delete", _): known = ErasureExchange.known

@@ -188,7 +188,15 @@ final class TestClient {
         return input
     }
 
-    /// The next answer.
+    /// The next chunk of an answer whose head was read; nil: it was the last.
+    func piece() throws -> String? {
+        let size = Int(try line(), radix: 16)!
+        let bytes = try take(size)
+        _ = try line()
+        return size == 0 ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The next answer; of a live stream its head.
     func answer(isHead: Bool = false) throws -> Answered {
         var answer = Answered()
         let status = try line()
@@ -204,6 +212,8 @@ final class TestClient {
                 ))
         }
         if isHead || answer.status == 204 || answer.status == 100 { return answer }
+        // It goes on for ever: see `piece`.
+        if answer["content-type"] == "text/event-stream" { return answer }
         if answer["transfer-encoding"] == "chunked" {
             while true {
                 let size = Int(try line(), radix: 16)!

@@ -42,7 +42,7 @@ import Testing
         // Gauges that count things name the things.
         let things = [
             "connections", "batches", "ranges", "segments", "events", "waiting", "up", "failed", "tombstones", "full",
-            "event_id",
+            "event_id", "streams",
         ]
         let labels = ["route", "status", "code", "le"]
         #expect(families.count > 30)

@@ -37,10 +37,10 @@ final class ErrorPage: PageSource {
 }
 
 /// A refused event as JSON.
-enum ErrorDocument {
+package enum ErrorDocument {
     /// Appends `{"id":…,"code":…,"message":…,"data":…,"created_at":…,"transport":…,"source":…,"token_id":…}`. `data` is
     /// what was sent, as a string (it may be anything), with its token masked and cut to 4 KiB.
-    static func append(_ sample: RejectedSample, to out: inout [UInt8]) {
+    package static func append(_ sample: RejectedSample, to out: inout [UInt8]) {
         appendMembers(sample, to: &out)
         out.append(UInt8(ascii: "}"))
     }
