@@ -88,7 +88,7 @@ private let event =
         let service = try ServiceFixture(ingest: false)
         let index = try service.call("GET", "/")
         #expect(index.status == 200)
-        #expect((index.object["endpoints"] as? [String: String])?.count == 16)
+        #expect((index.object["endpoints"] as? [String: String])?.count == 17)
         #expect(try service.call("HEAD", "/")["content-length"] == "\(index.body.count)")
     }
 

@@ -13,8 +13,9 @@ private final class RunningTail {
 
     init(_ arguments: [String], environment: [String: String] = [:]) throws {
         talk = try TemporaryFolder()
-        process.executableURL = CommandRun.executable
-        process.arguments = ["tail"] + arguments
+        // Who runs the tests may ignore Ctrl-C, and that is passed on.
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["--default-signal=INT", CommandRun.executable.path, "tail"] + arguments
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("EYE_") }
         variables.merge(environment) { $1 }
         process.environment = variables
