@@ -152,6 +152,8 @@ public enum HTTPLimits {
     public static let livePollMilliseconds: UInt64 = 50
     /// A live stream that had nothing to say for so long says a comment.
     public static let liveCommentMilliseconds: UInt64 = 15_000
+    /// A quiet live stream asks so often whether its token may still be used.
+    public static let liveTokenMilliseconds: UInt64 = 250
     /// A live stream that is so many ids further behind than it was at its best skips to the newest event.
     public static let liveBehindEventsMax: UInt64 = 100_000
     /// The period of `rateBytesPerSecond` for live streams: a client may rest longer than with other answers.

@@ -9,6 +9,8 @@ struct AnswerHead {
     let next: String?
     /// `Retry-After`.
     let retrySeconds: Int?
+    /// `Eye-Incomplete`, of an answer that was whole when its head was sent.
+    private let incomplete: String?
     private let length: Int?
 
     /// Nil while it is not whole.
@@ -21,12 +23,14 @@ struct AnswerHead {
         var length: Int?
         var next: String?
         var retrySeconds: Int?
+        var incomplete: String?
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let value = line[line.index(after: colon)...].drop { $0 == " " }
             switch line[..<colon].lowercased() {
             case "content-length": length = Int(value)
             case "retry-after": retrySeconds = Int(value)
+            case "eye-incomplete": incomplete = String(value)
             case "link":
                 if let from = value.firstIndex(of: "<"), let to = value.firstIndex(of: ">"), from < to {
                     next = String(value[value.index(after: from)..<to])
@@ -38,6 +42,7 @@ struct AnswerHead {
         bodyStart = end + 4
         self.next = next
         self.retrySeconds = retrySeconds
+        self.incomplete = incomplete
         self.length = length
     }
 
@@ -57,6 +62,16 @@ struct AnswerHead {
             place = lineEnd + 2 + size + 2
         }
         return nil
+    }
+
+    /// `Eye-Incomplete` of a whole answer: in its head, or behind its last chunk (RFC 9112 section 7.1.2).
+    func incomplete(of bytes: [UInt8]) -> String? {
+        if let incomplete { return incomplete }
+        let trailersBytesMax = 200
+        let name = "Eye-Incomplete: "
+        let lines = String(decoding: bytes[bodyStart...].suffix(trailersBytesMax), as: UTF8.self)
+            .split(separator: "\r\n")
+        return length == nil ? lines.last { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) } : nil
     }
 
     private static func find(_ text: StaticString, in bytes: [UInt8], from start: Int) -> Int? {

@@ -1,5 +1,5 @@
 // A keep-alive connection to the HTTP service that asks one GET after the other and waits for each answer: what a person with a
-// browser or a script feels. Used by `eye bench query`; one thread.
+// browser or a script feels. Used by `eye bench query` and `eye tail`; one thread.
 
 import EyeSystem
 import Glibc
@@ -10,6 +10,8 @@ struct QueryAnswer {
     let body: [UInt8]
     /// Path and query of `Link: <…>; rel="next"`.
     let next: String?
+    /// `FIRST-LAST` of `Eye-Incomplete`: ids that damage may have withheld.
+    let incomplete: String?
 }
 
 /// One connection.
@@ -49,7 +51,8 @@ final class QueryConnection {
         while true {
             if head == nil { head = try AnswerHead(input) }
             if let head, let body = head.body(of: input) {
-                return QueryAnswer(status: head.status, body: body, next: head.next)
+                return QueryAnswer(
+                    status: head.status, body: body, next: head.next, incomplete: head.incomplete(of: input))
             }
             try receive()
         }

@@ -47,20 +47,23 @@ struct TailService {
     /// Returns the id of the newest event, before which the last ones are shown.
     private func showLast() throws(Failure) -> String {
         let connection = try QueryConnection(address, token: token)
-        let newest = JSONPick.number("id", in: try require("/events/?limit=1&fields=id", connection)) ?? 0
+        let newest = JSONPick.number("id", in: try require("/events/?limit=1&fields=id", connection).body) ?? 0
         if plan.last == 0 { return "\(newest)" }
-        let body = try require("/events/?\(filters)format=ndjson&limit=\(plan.last)", connection)
+        let answer = try require("/events/?\(filters)format=ndjson&limit=\(plan.last)", connection)
         // What came since is the stream's.
-        let lines = body.split(separator: 0x0A).map(Array.init)
+        let lines = answer.body.split(separator: 0x0A).map(Array.init)
             .filter { plan.isOnce || JSONPick.number("id", in: $0) ?? 0 <= newest }
         for line in lines.reversed() { try Output.out(plan.text.line(event: line)) }
+        if let ids = answer.incomplete?.split(separator: "-"), ids.count == 2 {
+            Output.error("events \(ids[0]) to \(ids[1]) may be missing here: the store is damaged there")
+        }
         return "\(newest)"
     }
 
-    private func require(_ target: String, _ connection: QueryConnection) throws(Failure) -> [UInt8] {
+    private func require(_ target: String, _ connection: QueryConnection) throws(Failure) -> QueryAnswer {
         let answer = try connection.get(target)
         guard answer.status == 200 else { throw ServiceProblem.failure(answer.status, answer.body) }
-        return answer.body
+        return answer
     }
 
     /// The filters with `&` behind each.

@@ -55,7 +55,7 @@ private final class RunningTail {
 /// A raw reader of a live stream.
 private final class LiveReader {
     private let socket: Descriptor
-    private var text = ""
+    private(set) var text = ""
 
     init(_ eye: ServedEye, _ target: String, token: String, lastID: String? = nil) throws {
         socket = try Socket.connect(try SocketAddress.resolve(eye.http))
@@ -172,6 +172,23 @@ private final class LiveReader {
             return folder.hasOutput
         }
         #expect(folder.lines(1).first?.hasPrefix("{\"rejected\":{\"id\":") == true)
+    }
+
+    @Test func damageIsToldByTail() throws {
+        let folder = try TemporaryFolder()
+        try TestEvents.write(folder.path, 1...9, padding: 100)
+        let path = "\(folder.path)/log/00000000000000000001.log"
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        let place = try #require(bytes.range(of: Data(#""n":5,"pad":""#.utf8)))
+        try flip(path, at: UInt64(place.upperBound + 50))
+        let eye = try ServedEye(folder, only: .http)
+        let token = try eye.addToken("r", scope: "read")
+        let run = try CommandRun(["tail", "--once", "--http", eye.http], environment: ["EYE_TOKEN": token])
+        #expect(try numbers(run.out.split(separator: "\n").map(String.init)) == [1, 2, 3, 4, 6, 7, 8, 9])
+        #expect(run.error == "events 5 to 5 may be missing here: the store is damaged there\n")
+        let live = try LiveReader(eye, "/events/live?after=0&limit=8", token: token)
+        #expect(try live.ids(8) == [1, 2, 3, 4, 6, 7, 8, 9])
+        #expect(live.text.contains("event: damage\ndata: {\"first\":5,\"last\":5}\n\n"))
     }
 
     @Test func whatItCannot() throws {

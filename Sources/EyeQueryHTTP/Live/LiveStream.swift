@@ -70,7 +70,9 @@ final class LiveStream: BodyProducer {
     func look(now: UInt64) {
         if now - lastPulled >= HTTPLimits.liveRestMilliseconds * 1_000_000 { dropCursor() }
         guard isWaiting else { return }
-        if hasEvents || hasRejected || isCommentDue(now) { wake() }
+        // Whoever is asked for more asks whether its token may still be used.
+        let isTokenDue = now - lastPulled >= HTTPLimits.liveTokenMilliseconds * 1_000_000
+        if hasEvents || hasRejected || isCommentDue(now) || isTokenDue { wake() }
     }
 
     private var hasEvents: Bool { query.showsAccepted && feed.newest > place.event }
