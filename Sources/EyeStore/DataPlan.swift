@@ -46,6 +46,12 @@ final class DataPlan {
         return false
     }
 
+    /// Whether the leaves leave much of a group to the events.
+    func isUnsure(_ group: Int) throws(IndexFault) -> Bool {
+        for case .unknown in conditions { return true }
+        return try file.hasManyWhole(group: group)
+    }
+
     /// Keeps the rows of a group that pass, and those that may; returns the work it took, about nanoseconds.
     func keep(_ group: Int, _ rows: inout [UInt32]) throws(IndexFault) -> Int {
         let start = group * StoreLimits.rowsPerGroup

@@ -58,13 +58,13 @@ public final class EventCursor {
     private var unitRun = UnitRun()
     private var sealedRun = SealedRun()
     private var countBefore: UInt64 = 0
-    /// Work left in this step, about nanoseconds.
-    private var budget = 0
+    private var budget: StepBudget
 
     init(_ snapshot: Snapshot, _ filter: EventFilter) {
         precondition(filter.data.isEmpty || snapshot.reader.data != nil, "this reader cannot look into data")
         self.snapshot = snapshot
         self.filter = filter
+        budget = StepBudget(snapshot.reader.time)
         isDone = filter.isNone
         low = filter.idAbove.map { $0 == UInt64.max ? $0 : $0 + 1 } ?? 1
         high = min(filter.idBelow ?? UInt64.max >> 1, snapshot.nextEventID ?? UInt64.max >> 1)
@@ -87,13 +87,13 @@ public final class EventCursor {
     public func step(_ body: (borrowing EventView) -> Bool) throws(SystemError) -> CursorState {
         try work { () throws(IndexFault) in
             while let found = try nextEvent() {
-                // About what it takes to write one out.
-                budget -= 500
                 done(with: found.id)
-                guard filter.passes(found.record, snapshot.reader.data) else { continue }
-                shown += 1
-                if !body(EventView(found.record, id: found.id)) { return .paused }
-                if budget <= 0 { return .more }
+                if passes(found.record) {
+                    shown += 1
+                    budget.spend(StepCost.shown + found.record.byteCount)
+                    if !body(EventView(found.record, id: found.id)) { return .paused }
+                }
+                if budget.isSpent { return .more }
             }
             return nil
         }
@@ -104,27 +104,33 @@ public final class EventCursor {
         isCounting = true
         return try work { () throws(IndexFault) in
             while let found = try nextEvent() {
-                if filter.passes(found.record, snapshot.reader.data) { count += 1 }
+                if passes(found.record) { count += 1 }
+                if budget.isSpent { return .more }
             }
             return nil
         }
     }
     private var isCounting = false
 
+    @inline(__always)
+    private func passes(_ record: RecordView) -> Bool {
+        budget.spend(StepCost.event(record, intoData: !filter.data.isEmpty))
+        return filter.passes(record, snapshot.reader.data)
+    }
+
     /// The next event that is at hand.
     @inline(__always)
     private func nextEvent() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
         if let found = run.next(newestFirst: filter.newestFirst) { return found }
         if let found = try nextOfUnits() { return found }
-        return try sealedRun.next(newestFirst: filter.newestFirst)
+        guard let found = try sealedRun.next(newestFirst: filter.newestFirst) else { return nil }
+        budget.spend(StepCost.sealedEvent + found.record.byteCount)
+        return found
     }
 
     private func nextOfUnits() throws(IndexFault) -> (id: UInt64, record: RecordView)? {
-        if let found = try unitRun.next() {
-            // About what a read of its own takes.
-            budget -= 700
-            return found
-        }
+        defer { budget.spend(unitRun.takeWork()) }
+        if let found = try unitRun.next() { return found }
         guard let extent = unitRun.extent, let left = unitRun.takeBroken() else { return nil }
         // The frames tell what is lost.
         try readFrames(extent, rows: left[...])
@@ -139,12 +145,13 @@ public final class EventCursor {
         return try work { () throws(IndexFault) in
             if visitor.isFull { return .paused }
             while let found = try nextEvent() {
-                budget -= 300
                 done(with: found.id)
-                guard filter.passes(found.record, snapshot.reader.data) else { continue }
-                visitor.take(found.record, id: found.id)
-                if visitor.isFull { return .paused }
-                if budget <= 0 { return .more }
+                if passes(found.record) {
+                    budget.spend(StepCost.event(found.record, intoData: visitor.looksIntoData))
+                    visitor.take(found.record, id: found.id)
+                    if visitor.isFull { return .paused }
+                }
+                if budget.isSpent { return .more }
             }
             return nil
         }
@@ -160,9 +167,10 @@ public final class EventCursor {
 
     /// Gives a whole segment to the visitor.
     private func visitWhole(_ plan: SegmentPlan, _ visitor: any EventVisitor) throws(IndexFault) -> Bool {
-        budget -= 20_000
         do throws(IndexFault) {
-            switch try visitor.takeWhole(plan) {
+            let (state, work) = try visitor.takeWhole(plan)
+            budget.spend(work)
+            switch state {
             case .more: return true
             case .columns: way = .columns
             case .done: return nextSegment()
@@ -182,7 +190,7 @@ public final class EventCursor {
     ) throws(IndexFault) {
         guard let last = rows.last else { return }
         let id = try plan.id(ofRow: Int(last))
-        budget -= try visitor.take(rows, group: group, plan)
+        budget.spend(try visitor.take(rows, group: group, plan))
         done(with: id)
     }
 
@@ -195,7 +203,8 @@ public final class EventCursor {
         isGathering = true
         return try work { () throws(IndexFault) in
             while let found = try nextEvent() {
-                if filter.passes(found.record, snapshot.reader.data) { ids.insert(found.id) }
+                if passes(found.record) { ids.insert(found.id) }
+                if budget.isSpent { return .more }
             }
             return nil
         }
@@ -220,12 +229,12 @@ public final class EventCursor {
 
     /// The loop of a step. `drain` uses up the events that are at hand.
     private func work(_ drain: () throws(IndexFault) -> CursorState?) throws(SystemError) -> CursorState {
-        budget = StoreLimits.workPerStep
+        budget.begin()
         while true {
             if isDone { return .end }
             do throws(IndexFault) {
                 if let state = try drain() { return state }
-                if budget <= 0 { return .more }
+                if budget.isSpent { return .more }
                 if try !advance() {
                     isDone = true
                     run = ExtentRun()
@@ -296,7 +305,7 @@ public final class EventCursor {
             if try io({ () throws(SystemError) in try snapshot.prepareErasures() }) {
                 erasures = snapshot.reader.erasures.version
             } else {
-                budget -= StoreLimits.workPerIndexedFrame
+                budget.spend(StoreLimits.workPerIndexedFrame)
             }
             return true
         }
@@ -312,13 +321,13 @@ public final class EventCursor {
             nextGroup += 1
             matches.removeAll(keepingCapacity: true)
             matchesTaken = 0
-            budget -= try plan.select(group, filter, into: &matches)
+            budget.spend(try plan.select(group, filter, into: &matches))
             if (isCounting || isGathering) && !plan.needsRecords {
                 if isGathering { try gather(matches, plan) } else { count += UInt64(matches.count) }
                 matches.removeAll(keepingCapacity: true)
             }
             // What the columns do not tell is shown as records.
-            if way == .columns && !plan.needsRecords, let visitor {
+            if way == .columns && !plan.needsRecords, let visitor, try visitor.takesRows(ofGroup: group, plan) {
                 try visit(matches, group: group, plan, visitor)
                 matches.removeAll(keepingCapacity: true)
             }
@@ -358,19 +367,23 @@ public final class EventCursor {
     }
 
     private func beginSegment() throws(IndexFault) -> Bool {
+        let isOpen = snapshot.reader.segment(snapshot.segments[current]).isOpen
         guard let index = try io({ () throws(SystemError) in try snapshot.prepare(current) }) else {
-            budget -= StoreLimits.workPerIndexedFrame
+            budget.spend(StoreLimits.workPerIndexedFrame)
             return true
         }
-        budget -= index is IndexBuilder ? 5_000 : 3_000
+        budget.spend(isOpen ? StepCost.segment : StepCost.opening)
         atHand = index as? SealedFile
         bounds = (index.firstEventID, index.nextEventID)
         nextGroup = 0
         let isNewestFirst = filter.newestFirst
         try gaps.note(index, at: current, of: snapshot, newestFirst: isNewestFirst, into: &damage)
+        var work = 0
+        defer { budget.spend(work) }
         guard
             let made = try SegmentPlan(
-                index, filter, low: low, high: high, erased: snapshot.erased, reading: snapshot.reader.data)
+                index, filter, low: low, high: high, erased: snapshot.erased, reading: snapshot.reader.data,
+                work: &work)
         else {
             if index is IndexBuilder { snapshot.reader.trim() }
             return nextSegment()
@@ -379,7 +392,11 @@ public final class EventCursor {
             count += known
             return nextSegment()
         }
-        if let visitor { way = try visitor.begin(made) }
+        if let visitor {
+            // Tables with a place for each session of the segment.
+            work += index.sessionCount
+            way = try visitor.begin(made)
+        }
         plan = made
         return true
     }
@@ -409,7 +426,7 @@ public final class EventCursor {
         }
         let from = filter.newestFirst ? left - length : matchesTaken
         matchesTaken += length
-        budget -= 2_000
+        budget.spend(StepCost.run)
         if let received = filter.receivedRange,
             extent.newestReceived < received.lowerBound || extent.oldestReceived > received.upperBound
         {
@@ -431,7 +448,7 @@ public final class EventCursor {
     /// Reads the frames of an extent of the log, and finds the events of `rows` (ascending) in them.
     private func readFrames(_ extent: IndexExtent, rows: ArraySlice<UInt32>) throws(IndexFault) {
         guard let plan else { return }
-        budget -= extent.bytes / 3
+        budget.spend(extent.bytes / 3)
         let name = snapshot.segments[current]
         let file = try io { () throws(SystemError) in try snapshot.reader.segment(name).log() }
         try run.read(extent, rows: rows, file: file, base: name.first, salt: plan.index.salt) { lost in

@@ -319,7 +319,7 @@ final class IndexFile: SegmentIndex {
         out.append(contentsOf: try gathered(try entry(code, of: kind), texts))
     }
 
-    func prepareHourCounts() throws(IndexFault) -> Bool { try hours.extend(self) }
+    func prepareHourCounts(work: inout Int) throws(IndexFault) -> Bool { try hours.extend(self, work: &work) }
 
     func hourCounts() throws(IndexFault) -> [HourCount]? { hours.counts }
 

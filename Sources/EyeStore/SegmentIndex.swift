@@ -58,8 +58,8 @@ protocol SegmentIndex: AnyObject {
     func rows(of kind: TextKind, code: Int, into rows: inout [UInt32]) throws(IndexFault) -> Bool
     /// The codes that sessions of a range of ids can have: all, where codes are not in order of id.
     func sessionCodes(in part: SessionPart) throws(IndexFault) -> Range<Int>
-    /// Does a bounded piece of work towards `hourCounts`. True: nothing is left to do.
-    func prepareHourCounts() throws(IndexFault) -> Bool
+    /// Does a bounded piece of work towards `hourCounts`; adds to `work` how much, about nanoseconds. True: nothing is left to do.
+    func prepareHourCounts(work: inout Int) throws(IndexFault) -> Bool
     /// How many events of each category and name every hour has; nil: there are too many to be kept.
     func hourCounts() throws(IndexFault) -> [HourCount]?
     /// Oldest and newest timestamp of a row group.
@@ -150,7 +150,7 @@ extension IndexBuilder: SegmentIndex {
         out.append(contentsOf: dictionary(kind).texts[found.offset..<(found.offset + found.bytes)])
     }
 
-    func prepareHourCounts() throws(IndexFault) -> Bool { try hours.extend(self) }
+    func prepareHourCounts(work: inout Int) throws(IndexFault) -> Bool { try hours.extend(self, work: &work) }
 
     func hourCounts() throws(IndexFault) -> [HourCount]? { hours.counts }
 

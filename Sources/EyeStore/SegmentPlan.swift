@@ -34,11 +34,14 @@ final class SegmentPlan {
     /// Rows that the index gave: what to look at instead of columns; nil: there are none for this filter.
     private let listed: ListedRows?
     private var lastExtent: IndexExtent?
+    // What it takes to gather a row that the index has for a condition, and to look a leaf up, about nanoseconds.
+    private static let workPerListedRow = 10
+    private static let workPerLeaf = 20_000
 
-    /// Nil: nothing in this segment matches.
+    /// Nil: nothing in this segment matches. Adds to `work` what it took to know, about nanoseconds.
     init?(
         _ index: any SegmentIndex, _ filter: EventFilter, low: UInt64, high: UInt64, erased: IDSet,
-        reading: (any DataReading)?
+        reading: (any DataReading)?, work: inout Int
     ) throws(IndexFault) {
         var oldest = Int64.min
         var newest = Int64.max
@@ -72,6 +75,7 @@ final class SegmentPlan {
 
         var categoryCount: UInt64 = 0
         var nameCount: UInt64 = 0
+        work += try CodeSet.work(index, .category, filter.categories) + CodeSet.work(index, .name, filter.names)
         categories = try CodeSet(
             index, .category, filter.categories, firstRow: &firstRow, endRow: &endRow, events: &categoryCount)
         names = try CodeSet(index, .name, filter.names, firstRow: &firstRow, endRow: &endRow, events: &nameCount)
@@ -91,10 +95,12 @@ final class SegmentPlan {
         otherTimestamps = filter.otherTimestamps
         if !filter.data.isEmpty, let reading, let sealed = index as? SealedFile {
             data = try DataPlan(sealed, filter.data, reading)
+            work += filter.data.count * SegmentPlan.workPerLeaf
         } else {
             data = nil
         }
         listed = try ListedRows(index, sessions: sessions, names: names, categories: categories, firstRow, endRow)
+        if let listed { work += listed.count * SegmentPlan.workPerListedRow }
         // Few events are sooner looked at than the columns of all their groups.
         alwaysNeedsRecords =
             (listed != nil && filter.conditionCount > 1) || filter.receivedRange != nil
@@ -148,6 +154,9 @@ final class SegmentPlan {
         (hours?.contains(entry.hour) ?? false) && categories?.contains(entry.category) ?? true
             && names?.contains(entry.name) ?? true
     }
+
+    /// Whether many rows of a group may have to be looked at as events, whatever `select` gives.
+    func isUnsure(_ group: Int) throws(IndexFault) -> Bool { try data?.isUnsure(group) ?? false }
 
     /// Whether some row of a group may match.
     func covers(_ group: Int) -> Bool {
@@ -321,6 +330,8 @@ struct ListedRows {
         self.groups = groups
     }
 
+    var count: Int { all.count }
+
     /// Those from row `from` to below `to`.
     func rows(_ from: Int, _ to: Int) -> ArraySlice<UInt32> {
         all[place(from)..<place(to)]
@@ -365,6 +376,16 @@ struct CodeSet {
     private(set) var few: [UInt16]?
     /// So many codes are few.
     static let fewMax = 16
+    /// What it takes to look at a text of a dictionary, about nanoseconds.
+    private static let workPerText = 50
+
+    /// What it takes to find the codes for a filter, about nanoseconds: an index file's dictionary is gone through for each text.
+    static func work(_ index: any SegmentIndex, _ kind: TextKind, _ filter: TextFilter) throws(IndexFault) -> Int {
+        if filter.isEmpty { return 0 }
+        let texts = try index.textCount(kind)
+        if !filter.isWhole && filter.equal.isEmpty { return texts * workPerText }
+        return (filter.equal.count + filter.unequal.count) * (index is IndexFile ? texts : 1) * workPerText
+    }
 
     /// Nil: every text passes. Narrows the rows to where the texts are; adds up the events that have them.
     init?(

@@ -58,6 +58,12 @@ public enum StoreLimits {
     public static let workPerStep = 1_000_000
     /// What of it is set down for reading and indexing a frame.
     public static let workPerIndexedFrame = 120_000
+    /// A step that takes so long by the clock (nanoseconds) is over, whatever its work was set down for …
+    public static let stepNanosecondsMax: UInt64 = 5_000_000
+    /// … and the clock is looked at whenever so much work was done.
+    public static let workPerLook = 20_000
+    /// Headers of segments that are looked at in one go for what is erased.
+    public static let headersPerStep = 16
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
     /// Bytes of segments closed within `sealPauseNanoseconds` that make sealing wait: events come first.
@@ -66,6 +72,8 @@ public enum StoreLimits {
     public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
     /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
     public static let sealBacklogBytesMax: UInt64 = 8 << 30
+    /// With `--retain-bytes` so large a part of it, one in so many, may wait to be sealed, and come on top of it meanwhile.
+    public static let retainedWaitingPart: UInt64 = 4
     /// How often retention looks at the store while no segment is closed (nanoseconds).
     public static let retentionLookNanoseconds: UInt64 = 10_000_000_000
     /// How often the clock of retention is written down (nanoseconds): what passed since is not counted if the process is killed.

@@ -28,6 +28,8 @@ public final class StoreReader {
     let cache: BlockCache
     /// How filters look into `data`; nil: they cannot.
     let data: (any DataReading)?
+    /// The clock that steps are held to.
+    let time: any TimeSource
     /// What tombstones hide.
     let erasures = ReaderErasures()
     private let limits: ReaderLimits
@@ -56,9 +58,11 @@ public final class StoreReader {
 
     /// Reads the store in `folder`, which need not be there yet. `data`: needed by filters that look into `data`.
     public init(
-        _ disk: any Disk, folder: String, limits: ReaderLimits = ReaderLimits(), data: (any DataReading)? = nil
+        _ disk: any Disk, folder: String, limits: ReaderLimits = ReaderLimits(), data: (any DataReading)? = nil,
+        time: any TimeSource = SystemTime()
     ) {
         self.data = data
+        self.time = time
         self.disk = disk
         self.folder = folder
         self.limits = limits

@@ -21,10 +21,18 @@ struct UnitRun {
     /// Units to read at once: more while they follow each other.
     private var ahead = 1
     private var isBroken = false
+    /// Work done since it was asked for, about nanoseconds.
+    private var work = 0
 
     /// Units, and bytes, that are read at once at most; a unit that is longer is read alone.
     private static let aheadMax = 16
     private static let readBytesMax = 32_768
+
+    // What work costs, about nanoseconds: a record walked over, a read; and the bytes read, and checked, in a nanosecond.
+    private static let workPerRecord = 20
+    private static let workPerRead = 1_500
+    private static let bytesRead = 4
+    private static let bytesChecked = 8
 
     /// Forgets what is left.
     mutating func drop() {
@@ -52,6 +60,12 @@ struct UnitRun {
         self.rows.append(contentsOf: rows)
         taken = 0
         isBroken = false
+    }
+
+    /// The work done since this was asked last, about nanoseconds.
+    mutating func takeWork() -> Int {
+        defer { work = 0 }
+        return work
     }
 
     /// The rows that it could not give, ascending; they are forgotten.
@@ -86,6 +100,7 @@ struct UnitRun {
         let records = unsafe buffer.view(start + Int(unit.bytes))
         var at = start
         var found = Int(unit.firstRow)
+        work += UnitRun.workPerRecord * (row - found + 1)
         while let record = unsafe RecordView.at(at, of: records) {
             if record.kind == RecordKind.event {
                 if found == row { return record }
@@ -108,6 +123,7 @@ struct UnitRun {
         // In bounds: all loaded units lie in the buffer.
         let bytes = unsafe buffer.view(buffer.capacity).slice(
             Int(units[unit].offset - loadedOffset), Int(units[unit].bytes))
+        work += bytes.count / UnitRun.bytesChecked
         guard unsafe Checksum.crc32c(bytes) == units[unit].checksum else { return false }
         current = unit
         return true
@@ -138,6 +154,7 @@ struct UnitRun {
             buffer = room
         }
         guard let file else { return false }
+        work += UnitRun.workPerRead + bytes / UnitRun.bytesRead
         do throws(SystemError) {
             // In bounds: the room was made for it.
             let got = try unsafe file.read(

@@ -26,10 +26,13 @@ public enum AnalysisLimits {
     public static let timesKept = 1 << 15
     /// Different (category, name, hour) of a segment of the log whose numbers are remembered.
     public static let hourEntriesKept = 4096
-    /// Row groups that are counted in one go for it, and entries that are added up in one go.
-    public static let hourGroupsPerStep = 32
+    /// Row groups that are counted in one go for it.
+    public static let hourGroupsPerStep = 8
     /// Entries of a dictionary, or sessions, that are looked at in one go.
     public static let entriesPerStep = 4096
+    /// Rows of a group that keep their data in one piece and are read one by one beside its columns; with more, all of its events are
+    /// read.
+    public static let wholeRowsMax = 64
     /// Events of a funnel that are put in order in one go.
     public static let funnelEventsPerStep = 16_384
     /// Sessions that a page of sessions looks at in one step.

@@ -48,8 +48,17 @@ final class FieldCoder {
             leaf = nil
             guard let sealed = index as? SealedFile, let reading else { return false }
             leaf = try LeafReader(sealed, path, reading)
+            return leaf != nil
         }
         return true
+    }
+
+    /// Whether the columns have this field's values for a group of the current segment.
+    func takesRows(ofGroup group: Int) throws(IndexFault) -> Bool { try leaf?.takesRows(ofGroup: group) ?? true }
+
+    /// Events have to be looked into for it.
+    var looksIntoData: Bool {
+        if case .data = field { true } else { false }
     }
 
     /// Sessions outside this pass's part need no look where codes are in order of id.
@@ -80,10 +89,10 @@ final class FieldCoder {
         return map[code]
     }
 
-    /// The numbers for `rows` of a group.
+    /// The numbers for `rows` of a group; returns the work, about nanoseconds.
     func numbers(
         of rows: [UInt32], group: Int, _ index: any SegmentIndex, into out: inout [UInt32]
-    ) throws(IndexFault) {
+    ) throws(IndexFault) -> Int {
         if let leaf { return try leaf.numbers(of: rows, group: group, into: &out, &values) }
         let start = group * StoreLimits.rowsPerGroup
         out.removeAll(keepingCapacity: true)
@@ -109,11 +118,17 @@ final class FieldCoder {
             return true
         }
         guard isSound else { throw .damaged }
-        if isKnown { return }
+        var work = rows.count * 3
+        if isKnown { return work }
         for place in rows.indices where out[place] == ValueTable.unknown {
             out[place] = try number(code: code(rows[place]), index)
+            work += FieldCoder.workPerLookup
         }
+        return work
     }
+
+    /// What it takes to look the value of a code up, about nanoseconds.
+    private static let workPerLookup = 150
 
     /// The number for an event.
     func number(of record: RecordView) -> UInt32 {

@@ -97,10 +97,23 @@ final class FunnelTally: Tally {
 
     /// A step in a segment. What is erased is left out with the events that are shown.
     private func step(_ filter: EventFilter, _ index: any SegmentIndex) throws(IndexFault) -> SegmentPlan? {
-        try SegmentPlan(index, filter, low: 0, high: UInt64.max, erased: IDSet(), reading: reading)
+        // The segment's dictionaries are looked at once for each step of the funnel: little beside the segment's rows.
+        var work = 0
+        return try SegmentPlan(
+            index, filter, low: 0, high: UInt64.max, erased: IDSet(), reading: reading, work: &work)
     }
 
-    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> WholeState { .columns }
+    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> (state: WholeState, work: Int) { (.columns, 0) }
+
+    func takesRows(ofGroup group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Bool {
+        for found in plans {
+            guard let found, found.covers(group) else { continue }
+            if try found.isUnsure(group) { return false }
+        }
+        return true
+    }
+
+    var looksIntoData: Bool { funnel.steps.contains { !$0.data.isEmpty } }
 
     func take(_ rows: [UInt32], group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Int {
         let start = group * StoreLimits.rowsPerGroup
@@ -115,7 +128,7 @@ final class FunnelTally: Tally {
         }
         chosen.removeAll(keepingCapacity: true)
         for row in rows where funnel.mode == .strict || masks[Int(row) - start] != 0 { chosen.append(row) }
-        try sessions.numbers(of: chosen, group: group, plan.index, into: &numbers)
+        work += try sessions.numbers(of: chosen, group: group, plan.index, into: &numbers)
         let block = try plan.index.block(.timestamp, group: group)
         let view = unsafe block.view(StoreLimits.rowsPerGroup * 8)
         for (place, row) in chosen.enumerated() where numbers[place] < ValueTable.unknown {

@@ -37,6 +37,12 @@ final class GroupTally: Tally {
     private var first: [UInt32] = []
     private var second: [UInt32] = []
     private var recordsTaken = 0
+    /// Groups of this pass that have been compared with the most frequent ones.
+    private var ranked = 0
+
+    // What it takes to look an entry up and to add it, and to read one, about nanoseconds.
+    private static let workPerEntry = 150
+    private static let workPerEntryRead = 20
 
     /// Where a whole segment's numbers come from.
     private enum WholeSource {
@@ -75,8 +81,11 @@ final class GroupTally: Tally {
         events = 0
         missing = 0
         pending = []
+        ranked = 0
         isFull = false
     }
+
+    var looksIntoData: Bool { fields.contains { $0.looksIntoData } }
 
     var cost: Int {
         fields.reduce(0) { $0 + $1.cost } + pairs.reduce(0) { $0 + $1.cost } + (buckets?.cost ?? 0)
@@ -106,12 +115,13 @@ final class GroupTally: Tally {
         return .hours
     }
 
-    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> WholeState {
+    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> (state: WholeState, work: Int) {
+        var work = 0
         switch source {
-        case .none: return .columns
+        case .none: return (.columns, 0)
         case .knownCount:
             events += plan.knownCount ?? 0
-            return .done
+            return (.done, 0)
         case .texts(let kind):
             let count = try plan.index.textCount(kind)
             let end = min(count, place + AnalysisLimits.entriesPerStep)
@@ -119,17 +129,20 @@ final class GroupTally: Tally {
                 let found = try plan.index.entry(code, of: kind)
                 pending.append((try fields[0].number(code: code, plan.index), UInt64(found.events)))
             }
+            work = (end - place) * GroupTally.workPerEntry
             place = end
-            return end == count ? commit() : .more
+            return (end == count ? commit() : .more, work)
         case .hours:
-            guard try plan.index.prepareHourCounts() else { return .more }
-            guard let entries = try plan.index.hourCounts() else { return .columns }
+            guard try plan.index.prepareHourCounts(work: &work) else { return (.more, work) }
+            guard let entries = try plan.index.hourCounts() else { return (.columns, work) }
             let end = min(entries.count, place + AnalysisLimits.entriesPerStep)
             for entry in entries[place..<end] where plan.accepts(entry) {
                 pending.append((try number(entry, plan.index), UInt64(entry.events)))
             }
+            // Many of them are read from the segment again each time.
+            work += entries.count * GroupTally.workPerEntryRead + (end - place) * GroupTally.workPerEntry
             place = end
-            return end == entries.count ? commit() : .more
+            return (end == entries.count ? commit() : .more, work)
         }
     }
 
@@ -169,17 +182,23 @@ final class GroupTally: Tally {
         return .done
     }
 
+    func takesRows(ofGroup group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Bool {
+        for field in fields where try !field.takesRows(ofGroup: group) { return false }
+        return true
+    }
+
     func take(_ rows: [UInt32], group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Int {
         if fields.isEmpty && step == nil {
             events += UInt64(rows.count)
             return 0
         }
+        var work = rows.count * 5
         first.removeAll(keepingCapacity: true)
         for (dimension, field) in fields.enumerated() {
             if dimension == 0 {
-                try field.numbers(of: rows, group: group, plan.index, into: &first)
+                work += try field.numbers(of: rows, group: group, plan.index, into: &first)
             } else {
-                try field.numbers(of: rows, group: group, plan.index, into: &second)
+                work += try field.numbers(of: rows, group: group, plan.index, into: &second)
                 pairs[dimension - 1].combine(&first, with: second)
             }
         }
@@ -203,7 +222,7 @@ final class GroupTally: Tally {
         events += UInt64(rows.count)
         missing += GroupTally.add(first, to: &counts)
         look()
-        return rows.count * 5 * (fields.count + (step == nil ? 0 : 1))
+        return work + rows.count * 5 * fields.count
     }
 
     /// Adds one for each number; returns how many are missing.
@@ -297,6 +316,18 @@ final class GroupTally: Tally {
         return true
     }
 
+    /// Some more groups of this pass may be among the most frequent ones.
+    func finishPass() -> Bool {
+        guard top != nil, let field = fields.first, ranked < counts.count else { return false }
+        let end = min(counts.count, ranked + AnalysisLimits.entriesPerStep)
+        for number in ranked..<end where counts[number] > 0 {
+            total.distinct += 1
+            best.add(counts[number]) { [field.value(UInt32(number))] }
+        }
+        ranked = end
+        return true
+    }
+
     func endPass() -> Bool {
         if isFirstPass {
             total.events = events
@@ -305,10 +336,6 @@ final class GroupTally: Tally {
         }
         if step != nil { total.histogram = histogram() }
         guard top != nil, let field = fields.first else { return false }
-        for number in counts.indices where counts[number] > 0 {
-            total.distinct += 1
-            best.add(counts[number]) { [field.value(UInt32(number))] }
-        }
         let isSession = field.field == .session
         guard isSession ? sessionPart.rest != nil : part.rest != nil else { return false }
         sessionPart = sessionPart.rest ?? SessionPart()

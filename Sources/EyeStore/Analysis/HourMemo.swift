@@ -15,8 +15,11 @@ final class HourMemo {
     /// All of them, once `extend` says so; nil: there are too many.
     var counts: [HourCount]? { isOverfull ? nil : entries }
 
-    /// Counts a little more of `index`. True: all its rows are counted, or never will be.
-    func extend(_ index: any SegmentIndex) throws(IndexFault) -> Bool {
+    /// What it takes to count a row, about nanoseconds.
+    private static let workPerRow = 10
+
+    /// Counts a little more of `index`; adds to `work` what it took. True: all its rows are counted, or never will be.
+    func extend(_ index: any SegmentIndex, work: inout Int) throws(IndexFault) -> Bool {
         let wanted = index.rows
         if isOverfull || index.isOverfull(.category) || index.isOverfull(.name) { return giveUp() }
         for _ in 0..<AnalysisLimits.hourGroupsPerStep where rows < wanted {
@@ -29,6 +32,7 @@ final class HourMemo {
             unsafe add(
                 (rows - start)..<(end - start), timestamps.view(StoreLimits.rowsPerGroup * 8),
                 categories.view(StoreLimits.rowsPerGroup * 2), names.view(StoreLimits.rowsPerGroup * 2))
+            work += (end - rows) * HourMemo.workPerRow
             rows = end
             if entries.count > AnalysisLimits.hourEntriesKept { return giveUp() }
         }

@@ -1,6 +1,6 @@
 // The values at a path of `data` in a sealed segment, as numbers: by the codes, integers and texts of their leaf, so that a value is looked at once
-// for each entry of a dictionary. Rows whose data is kept in one piece, and paths where only the events tell, are read as records. Part of
-// `FieldCoder`; one thread.
+// for each entry of a dictionary. Rows whose data is kept in one piece are read as records. Part of `FieldCoder`; one
+// thread.
 
 import EyeSystem
 
@@ -9,7 +9,8 @@ final class LeafReader {
     private let file: SealedFile
     private let path: [UInt8]
     private let reading: any DataReading
-    private let known: SealedPath
+    /// Nil: no row that was taken apart has a value.
+    private let leaf: SealedLeaf?
     private let scratch = SealedScratch()
     /// Entries of the leaf's dictionary → numbers.
     private var codes: [UInt32] = []
@@ -21,60 +22,76 @@ final class LeafReader {
     private var decoded = [UInt32](repeating: 0, count: StoreLimits.rowsPerGroup)
     private static let integersMax = 65_536
 
-    init(_ file: SealedFile, _ path: [UInt8], _ reading: any DataReading) throws(IndexFault) {
+    // What a value takes, about nanoseconds, by how it is kept; a record, besides its bytes.
+    private static let workPerCode = 8
+    private static let workPerInteger = 25
+    private static let workPerText = 100
+    private static let workPerRecord = 3_000
+
+    /// Nil: only the events tell.
+    init?(_ file: SealedFile, _ path: [UInt8], _ reading: any DataReading) throws(IndexFault) {
         self.file = file
         self.path = path
         self.reading = reading
-        known = try file.path(path)
-        if case .leaf(let leaf) = known { codes = [UInt32](repeating: ValueTable.unknown, count: leaf.entries) }
+        switch try file.path(path) {
+        case .unknown: return nil
+        case .absent: leaf = nil
+        case .leaf(let leaf):
+            self.leaf = leaf
+            codes = [UInt32](repeating: ValueTable.unknown, count: leaf.entries)
+        }
     }
+
+    /// Whether it is worth asking for a group's rows: else they are sooner read as records.
+    func takesRows(ofGroup group: Int) throws(IndexFault) -> Bool { try !file.hasManyWhole(group: group) }
 
     /// Bytes of memory, about.
     var cost: Int { codes.count * 4 + integers.cost + integerNumbers.capacity * 4 + StoreLimits.rowsPerGroup * 8 }
 
-    /// The numbers for `rows` of a group; `number` gives one to a text.
+    /// The numbers for `rows` of a group; returns the work, about nanoseconds.
     func numbers(
         of rows: [UInt32], group: Int, into out: inout [UInt32], _ values: inout ValueTable
-    ) throws(IndexFault) {
+    ) throws(IndexFault) -> Int {
         out.removeAll(keepingCapacity: true)
         let start = group * StoreLimits.rowsPerGroup
-        switch known {
-        case .unknown:
-            for row in rows { out.append(try number(ofRecord: Int(row), &values)) }
-            return
-        case .absent:
-            for place in numbers.indices { numbers[place] = ValueTable.missing }
-        case .leaf(let leaf):
-            for place in numbers.indices { numbers[place] = ValueTable.missing }
-            if let chunk = try leaf.chunk(group: group) { try fill(leaf, chunk, &values) }
-        }
+        var work = rows.count * 3
+        for place in numbers.indices { numbers[place] = ValueTable.missing }
+        if let leaf, let chunk = try leaf.chunk(group: group) { work += try fill(leaf, chunk, &values) }
         for row in rows { out.append(numbers[Int(row) - start]) }
-        guard try file.hasWholeData(group: group) else { return }
+        guard try file.hasWholeData(group: group) else { return work }
         let shapes = try file.shapeBlock(group: group)
         for (place, row) in rows.enumerated() {
             // In bounds: a block has a place for each row of its group.
             let shape = unsafe shapes.view(shapes.capacity).u32((Int(row) - start) * 4)
-            if shape == 0 { out[place] = try number(ofRecord: Int(row), &values) }
+            guard shape == 0 else { continue }
+            out[place] = try number(ofRecord: Int(row), &values, &work)
         }
+        return work
     }
 
-    private func number(ofRecord row: Int, _ values: inout ValueTable) throws(IndexFault) -> UInt32 {
+    private func number(ofRecord row: Int, _ values: inout ValueTable, _ work: inout Int) throws(IndexFault) -> UInt32 {
         let record = try file.record(row, into: scratch)
+        work += LeafReader.workPerRecord + 2 * record.byteCount
         return unsafe reading.with(path, of: record.data) { value in
             guard let value else { return ValueTable.missing }
             return unsafe values.number(of: value.text)
         }
     }
 
-    /// The numbers of all rows of the group that have a value.
-    private func fill(_ leaf: SealedLeaf, _ chunk: LeafChunk, _ values: inout ValueTable) throws(IndexFault) {
+    /// The numbers of all rows of the group that have a value; returns the work, about nanoseconds.
+    private func fill(_ leaf: SealedLeaf, _ chunk: LeafChunk, _ values: inout ValueTable) throws(IndexFault) -> Int {
         switch chunk.kind {
         case .constant:
             let number = unsafe number(ofToken: chunk.constant, &values)
             chunk.forEachRow { place, _ in numbers[place] = number }
-        case .codes: try fillCodes(leaf, chunk, &values)
-        case .integers: fillIntegers(chunk, &values)
-        case .texts: try fillTexts(leaf, chunk, &values)
+            return chunk.count
+        case .codes:
+            try fillCodes(leaf, chunk, &values)
+            return chunk.count * LeafReader.workPerCode
+        case .integers:
+            fillIntegers(chunk, &values)
+            return chunk.count * LeafReader.workPerInteger
+        case .texts: return try fillTexts(leaf, chunk, &values)
         case .ids: throw .damaged
         }
     }
@@ -113,7 +130,10 @@ final class LeafReader {
         chunk.forEachRow { place, index in numbers[place] = decoded[index] }
     }
 
-    private func fillTexts(_ leaf: SealedLeaf, _ chunk: LeafChunk, _ values: inout ValueTable) throws(IndexFault) {
+    private func fillTexts(
+        _ leaf: SealedLeaf, _ chunk: LeafChunk, _ values: inout ValueTable
+    ) throws(IndexFault) -> Int {
+        var work = chunk.count * LeafReader.workPerText
         for number in 0..<chunk.pageCount {
             let first = chunk.firstValue(number)
             let end = number + 1 < chunk.pageCount ? chunk.firstValue(number + 1) : chunk.count
@@ -121,10 +141,12 @@ final class LeafReader {
             let page = try file.blocks.page(at: chunk.pagePlace(number))
             for index in first..<end {
                 guard let token = unsafe page.value(index - first) else { throw .damaged }
+                work += token.count / 2
                 decoded[index] = unsafe self.number(ofToken: token, &values)
             }
         }
         chunk.forEachRow { place, index in numbers[place] = decoded[index] }
+        return work
     }
 
     /// The number of the value that a JSON token says.

@@ -8,7 +8,7 @@ extension SealedFile {
     }
 
     /// They are in the file.
-    func prepareHourCounts() throws(IndexFault) -> Bool { true }
+    func prepareHourCounts(work: inout Int) throws(IndexFault) -> Bool { true }
 
     func hourCounts() throws(IndexFault) -> [HourCount]? {
         guard hasCounts else { return nil }

@@ -28,6 +28,11 @@ final class UniqTally: Tally {
     private var groups: [UInt32] = []
     private var numbers: [UInt32] = []
     private var recordsTaken = 0
+    /// Groups of this pass that are in `sums`.
+    private var summed = 0
+
+    /// What it takes to look at a session of a segment, about nanoseconds.
+    private static let workPerSession = 150
 
     init(_ fields: [AnalysisField], share: AnalysisShare, reading: (any DataReading)?, seed: UInt64) {
         self.fields = fields.map { FieldCoder($0, reading, seed: seed) }
@@ -46,8 +51,11 @@ final class UniqTally: Tally {
         counts = []
         events = 0
         missing = 0
+        summed = 0
         isFull = false
     }
+
+    var looksIntoData: Bool { fields.contains { $0.looksIntoData } }
 
     var cost: Int {
         fields.reduce(0) { $0 + $1.cost } + pairs.reduce(0) { $0 + $1.cost } + sessions.cost + met.cost
@@ -65,7 +73,7 @@ final class UniqTally: Tally {
     }
 
     /// Every session of the segment that has an event.
-    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> WholeState {
+    func takeWhole(_ plan: SegmentPlan) throws(IndexFault) -> (state: WholeState, work: Int) {
         let range = try plan.index.sessionCodes(in: part)
         let start = range.lowerBound + place
         let end = min(range.upperBound, start + AnalysisLimits.entriesPerStep)
@@ -75,19 +83,25 @@ final class UniqTally: Tally {
         }
         place += AnalysisLimits.entriesPerStep
         look()
-        guard end >= range.upperBound else { return .more }
+        let work = max(0, end - start) * UniqTally.workPerSession
+        guard end >= range.upperBound else { return (.more, work) }
         events += UInt64(plan.index.rows)
-        return .done
+        return (.done, work)
+    }
+
+    func takesRows(ofGroup group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Bool {
+        for field in fields where try !field.takesRows(ofGroup: group) { return false }
+        return true
     }
 
     func take(_ rows: [UInt32], group: Int, _ plan: SegmentPlan) throws(IndexFault) -> Int {
-        try sessions.numbers(of: rows, group: group, plan.index, into: &numbers)
+        var work = try sessions.numbers(of: rows, group: group, plan.index, into: &numbers)
         for (dimension, field) in fields.enumerated() {
             if dimension == 0 {
-                try field.numbers(of: rows, group: group, plan.index, into: &groups)
+                work += try field.numbers(of: rows, group: group, plan.index, into: &groups)
             } else {
                 var next: [UInt32] = []
-                try field.numbers(of: rows, group: group, plan.index, into: &next)
+                work += try field.numbers(of: rows, group: group, plan.index, into: &next)
                 pairs[dimension - 1].combine(&groups, with: next)
             }
         }
@@ -96,7 +110,7 @@ final class UniqTally: Tally {
             for place in rows.indices { add(groups[place], numbers[place]) }
         }
         look()
-        return rows.count * 8 * (fields.count + 1)
+        return work + rows.count * 8 * (fields.count + 1)
     }
 
     func take(_ record: RecordView, id: UInt64) {
@@ -144,6 +158,19 @@ final class UniqTally: Tally {
         return true
     }
 
+    /// Some more groups of this pass are added to those of the passes before.
+    func finishPass() -> Bool {
+        guard summed < counts.count else { return false }
+        let end = min(counts.count, summed + AnalysisLimits.entriesPerStep)
+        for group in summed..<end {
+            let values = values(UInt32(group))
+            if sums[values] == nil { sumsCost += values.reduce(64) { $0 + $1.cost } }
+            sums[values, default: 0] += counts[group]
+        }
+        summed = end
+        return true
+    }
+
     func endPass() -> Bool {
         if isFirstPass {
             total.events = events
@@ -151,11 +178,6 @@ final class UniqTally: Tally {
             isFirstPass = false
         }
         total.distinct += UInt64(sessions.count)
-        for group in counts.indices {
-            let values = values(UInt32(group))
-            if sums[values] == nil { sumsCost += values.reduce(64) { $0 + $1.cost } }
-            sums[values, default: 0] += counts[group]
-        }
         if sums.count > AnalysisLimits.groupsMax { refusal = .tooManyGroups(max: AnalysisLimits.groupsMax) }
         guard refusal == nil, let rest = part.rest else { return false }
         part = rest

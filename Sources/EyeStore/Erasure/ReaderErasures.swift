@@ -48,8 +48,12 @@ final class ReaderErasures {
     func prepare(_ snapshot: Snapshot) throws(SystemError) -> Bool {
         let segments = snapshot.segments
         if wholeList != snapshot.list {
+            var headersLeft = StoreLimits.headersPerStep
             for (index, name) in segments.enumerated().dropLast() {
                 if name.isSealed || taken[name.first]?.isWhole ?? false { continue }
+                // A header is read from its file when it is looked at first.
+                if headersLeft == 0 { return false }
+                headersLeft -= 1
                 let next = segments[index + 1]
                 let isDone = try unlessMissing(name, snapshot.reader) { () throws(SystemError) in
                     try takeClosed(name, next: next, snapshot.reader)

@@ -151,6 +151,16 @@ extension SealedFile {
         try GroupDirectory(blocks, group).slot(SealedColumn.firstLeaf) != nil
     }
 
+    /// Whether so many rows of a group keep their data in one piece that it is better gone through event by event.
+    func hasManyWhole(group: Int) throws(IndexFault) -> Bool {
+        guard try hasWholeData(group: group) else { return false }
+        let block = try shapeBlock(group: group)
+        let view = unsafe block.view(block.capacity)
+        // In bounds: a decoded column has room for all rows of a group.
+        let whole = (0..<header.rows(inGroup: group)).count { unsafe view.u32($0 * 4) == 0 }
+        return whole > AnalysisLimits.wholeRowsMax
+    }
+
     // MARK: Verification
 
     /// Reads and checks what is not rows: for `verify`.

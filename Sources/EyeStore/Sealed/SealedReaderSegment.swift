@@ -108,7 +108,7 @@ final class LostSegment: SegmentIndex {
     func textCount(_ kind: TextKind) throws(IndexFault) -> Int { 0 }
     func entry(_ code: Int, of kind: TextKind) throws(IndexFault) -> IndexText { throw .damaged }
     func appendText(_ code: Int, of kind: TextKind, to out: inout [UInt8]) throws(IndexFault) { throw .damaged }
-    func prepareHourCounts() throws(IndexFault) -> Bool { true }
+    func prepareHourCounts(work: inout Int) throws(IndexFault) -> Bool { true }
     func hourCounts() throws(IndexFault) -> [HourCount]? { nil }
     func isOverfull(_ kind: TextKind) -> Bool { false }
     func session(_ id: ID128) throws(IndexFault) -> (code: Int, entry: IndexSession)? { nil }

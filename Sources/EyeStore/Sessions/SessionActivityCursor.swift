@@ -15,6 +15,7 @@ public final class SessionActivityCursor {
     private var shown = 0
     private var isSourceEmpty = false
     private var sums = DamagedIDs()
+    private var budget: StepBudget
 
     private enum Source {
         case all(SessionWalk)
@@ -27,6 +28,7 @@ public final class SessionActivityCursor {
     init(_ snapshot: Snapshot, _ filter: EventFilter?, upper: UInt64, below: SessionPlace, wanted: Int) {
         self.snapshot = snapshot
         self.upper = upper
+        budget = StepBudget(snapshot.reader.time)
         batchMax = min(max(wanted, 1), SessionActivityCursor.batchSessions)
         sums.bounds = 0..<(upper + 1)
         if let filter {
@@ -48,9 +50,9 @@ public final class SessionActivityCursor {
 
     /// Shows sessions to `body` until the step's work is done, `body` returns false, or there are no more.
     public func step(_ body: (SessionSummary, SessionPlace) -> Bool) throws(SystemError) -> CursorState {
-        var work = SessionActivityCursor.piecesPerStep
-        while work > 0 {
-            work -= 1
+        budget.begin()
+        while !budget.isSpent {
+            budget.spend(SessionActivityCursor.workPerPiece)
             if let inquiry {
                 if try inquiry.step() { continue }
                 while shown < batch.count {
@@ -83,8 +85,8 @@ public final class SessionActivityCursor {
         }
     }
 
-    /// Pieces of work in one step; each takes some ten microseconds.
-    private static let piecesPerStep = 32
+    /// What a piece takes, about nanoseconds; of those that take more the clock tells.
+    private static let workPerPiece = 30_000
     /// Sessions that are summed up together.
     private static let batchSessions = 256
 }

@@ -89,9 +89,11 @@ import Testing
             }
             var filter = EventFilter()
             filter.data = [condition]
+            var work = 0
             let plan = try #require(
                 try SegmentPlan(
-                    file, filter, low: 1, high: UInt64(count + 1), erased: IDSet(), reading: reading), note)
+                    file, filter, low: 1, high: UInt64(count + 1), erased: IDSet(), reading: reading, work: &work),
+                note)
             #expect(plan.knownCount == nil)
             for number in 0..<file.groups {
                 let group = try #require(plan.group(number: number, newestFirst: false))
@@ -127,9 +129,10 @@ import Testing
         func rows(_ condition: DataFilter) throws -> (kept: Int, needsRecords: Bool, work: Int) {
             var filter = EventFilter()
             filter.data = [condition]
+            var making = 0
             let plan = try #require(
                 try SegmentPlan(
-                    file, filter, low: 1, high: 6_001, erased: IDSet(), reading: EventDataReading()))
+                    file, filter, low: 1, high: 6_001, erased: IDSet(), reading: EventDataReading(), work: &making))
             var sum = (0, false, 0)
             for group in 0..<file.groups {
                 var rows: [UInt32] = []
