@@ -30,6 +30,30 @@ private let today: Int64 = 1_795_132_800_000_000
         #expect(Self.plan([]).excess(over: 0) == 0)
     }
 
+    /// Of the bytes of what waits to be sealed nobody knows yet what will be left: within bounds nothing goes for them.
+    @Test func whatWaitsToBeSealedDropsNothing() {
+        var plan = Self.plan([4, 3, 2, 1])
+        plan.segments[2].isWaiting = true
+        plan.segments[3].isWaiting = true
+        // 450 bytes, 250 of them settled.
+        for (bytesMax, waitingMax, count) in [
+            (250, 200, 0), (250, 199, 1), (250, 100, 1), (250, 0, 2), (249, 200, 1), (249, 1_000, 1), (150, 1_000, 1),
+            (149, 1_000, 2), (49, 1_000, 4), (0, 0, 4),
+        ] as [(UInt64, UInt64, Int)] {
+            #expect(plan.excess(over: bytesMax, waitingMax: waitingMax) == count, "\(bytesMax) \(waitingMax)")
+        }
+    }
+
+    @Test func eventsThatNobodyCountedAreIDs() {
+        var plan = Self.plan([3, 2])
+        plan.segments[0].events = 7
+        #expect(plan.eventsOfOldest == 7)
+        plan.segments[0].events = nil
+        #expect(plan.eventsOfOldest == 10)
+        plan.segments[0].firstEventID = nil
+        #expect(plan.eventsOfOldest == 0)
+    }
+
     /// Ages of segments → how many go after 90 days.
     @Test(
         arguments: [

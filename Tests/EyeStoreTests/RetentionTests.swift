@@ -126,6 +126,40 @@ import Testing
         try store.expectRight("in the next life")
     }
 
+    /// A burst that waits to be sealed drops nothing that fits when it is sealed; what cannot wait is counted as it is.
+    @Test(arguments: ["it waits", "no room", "too much"])
+    func aBurstDropsNoHistoryThatFits(how: String) throws {
+        var store = try Store(bytes: 40_000, segmentBytes: 10_000)
+        if how == "no room" { store.disk.free = 20_000 }
+        var most: UInt64 = 0
+        for round in 0..<(how == "too much" ? 8 : 24) {
+            // One segment of log and a little, or four, looked at before any of it is sealed.
+            try store.commit(how == "too much" ? 160 : 38)
+            try store.settle()
+            if round > 4 { most = max(most, store.bytes) }
+        }
+        try store.expectRight()
+        // A segment of log counted as it is takes the place of five sealed ones.
+        #expect(store.bytes <= 40_000 && (how == "it waits") == (most > 36_000), "\(most)")
+    }
+
+    /// Segments that nobody indexed before they went are counted too.
+    @Test func eventsWithoutAnIndexAreCounted() throws {
+        var store = try Store(bytes: 1 << 40, seals: false)
+        try store.commit(60)
+        store.options.retainBytes = 6_000
+        try store.restart()
+        store.time.monotonic += Self.look
+        // It is decided, and no index made.
+        _ = try store.writer.maintain()
+        #expect(try store.writer.closeForRetention(after: 0))
+        #expect(!store.disk.names.keys.contains { $0.hasSuffix("00000000000000000001.idx") })
+        try store.maintain()
+        #expect(store.firstKept > 10)
+        #expect(store.writer.keeping.retention.droppedEvents == store.firstKept - 1)
+        try store.expectRight()
+    }
+
     @Test func oldSegmentsGoThoughNothingComes() throws {
         var store = try Store(age: 90 * Self.day)
         for _ in 0..<4 {

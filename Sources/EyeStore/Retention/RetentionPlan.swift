@@ -8,7 +8,10 @@ struct RetainedSegment: Equatable {
     var firstEventID: UInt64?
     /// When its newest event was received, µs since 1970 UTC; nil: it has none, or they cannot be asked yet.
     var newestReceived: Int64?
-    var events = 0
+    /// Nil: nobody has counted them yet.
+    var events: Int?
+    /// It is soon to be sealed: what it will take is not known yet.
+    var isWaiting = false
 }
 
 /// Retention over the segments of a store, oldest first; the last one is the active one, which never goes.
@@ -17,15 +20,26 @@ struct RetentionPlan {
 
     var bytes: UInt64 { segments.reduce(0) { $0 + $1.bytes } }
 
-    /// How many of the oldest have to go for the others to be at most `bytesMax` together.
-    func excess(over bytesMax: UInt64) -> Int {
-        var left = bytes
+    /// How many of the oldest have to go for the others to be at most `bytesMax` together. What waits to be sealed is left out of account, as
+    /// long as no more than `waitingMax` bytes come on top by it.
+    func excess(over bytesMax: UInt64, waitingMax: UInt64 = 0) -> Int {
+        var all = bytes
+        var settled = segments.reduce(0) { $0 + ($1.isWaiting ? 0 : $1.bytes) }
         var count = 0
-        while left > bytesMax && count + 1 < segments.count {
-            left -= segments[count].bytes
+        while settled > bytesMax || all > bytesMax + waitingMax, count + 1 < segments.count {
+            all -= segments[count].bytes
+            settled -= segments[count].isWaiting ? 0 : segments[count].bytes
             count += 1
         }
         return count
+    }
+
+    /// The events of the oldest segment: where nobody has counted them, the ids up to the next one's.
+    var eventsOfOldest: Int {
+        guard let oldest = segments.first else { return 0 }
+        if let events = oldest.events { return events }
+        guard segments.count > 1, let first = oldest.firstEventID, let next = segments[1].firstEventID else { return 0 }
+        return Int(clamping: next - min(first, next))
     }
 
     /// How many of the oldest have no event that is younger than `age` (µs) by `clock`.

@@ -10,7 +10,7 @@ import Glibc
 public struct RetentionStatus: Sendable, Equatable {
     /// Events below this id are not kept; 1: all are.
     public internal(set) var firstKeptEventID: UInt64 = 1
-    /// Segments that were dropped since the start, with the events they had and their bytes.
+    /// Segments that were dropped since the start, with the events they had (of those without an index: the ids) and their bytes.
     public internal(set) var droppedSegments: UInt64 = 0
     public internal(set) var droppedEvents: UInt64 = 0
     public internal(set) var droppedBytes: UInt64 = 0
@@ -110,7 +110,9 @@ extension SegmentKeeper {
 
     private func decide(_ plan: RetentionPlan, _ now: UInt64) throws(SystemError) {
         var count = 0
-        if let bytesMax = options.retainBytes { count = plan.excess(over: bytesMax) }
+        if let bytesMax = options.retainBytes {
+            count = plan.excess(over: bytesMax, waitingMax: try waitingMax(bytesMax))
+        }
         if let age = options.retainMicroseconds {
             let wall = time.nowMicroseconds()
             if var clock = try clock(plan, wall: wall, now) {
@@ -131,6 +133,13 @@ extension SegmentKeeper {
             wish.wanted = first
             wish.since = now
         }
+    }
+
+    /// Bytes by which segments that wait to be sealed may exceed `--retain-bytes`: none that are needed as free room.
+    private func waitingMax(_ bytesMax: UInt64) throws(SystemError) -> UInt64 {
+        let needed = options.minFreeBytes + 2 * UInt64(max(options.segmentBytes, 0))
+        let free = try disk.freeBytes(folder)
+        return min(SealPacing.backlogMax(options), free - min(free, needed))
     }
 
     /// The clock of ages, as it stands now; nil: the wall clock was never set.
@@ -179,18 +188,21 @@ extension SegmentKeeper {
 
     private func survey(_ names: [SegmentName]) throws(SystemError) -> RetentionPlan {
         let last = names.last
+        let isSealing = options.seals && status.lastError == nil
         var plan = RetentionPlan(segments: [])
         var kept: [SegmentName: RetainedSegment] = [:]
         for name in names {
             if let known = desk.retention.numbers[name] {
                 plan.segments.append(known)
                 kept[name] = known
-                continue
+            } else {
+                let (found, isFinal) =
+                    try name.isSealed ? (surveySealed(name), true) : surveyLog(name, isActive: name == last)
+                plan.segments.append(found)
+                if isFinal { kept[name] = found }
             }
-            let (found, isFinal) =
-                try name.isSealed ? (surveySealed(name), true) : surveyLog(name, isActive: name == last)
-            plan.segments.append(found)
-            if isFinal { kept[name] = found }
+            plan.segments[plan.segments.count - 1].isWaiting =
+                isSealing && !name.isSealed && name != last && !desk.leftAlone.contains(name.first)
         }
         desk.retention.numbers = kept
         return plan
@@ -240,6 +252,7 @@ extension SegmentKeeper {
         let name = list.segments[0]
         let next = list.segments[1].first
         let numbers = plan.segments[0]
+        let events = plan.eventsOfOldest
         try cancel(name.first)
         for base in list.hidden where base < next {
             try disk.removeIfPresent(path(base, "log", ".log"))
@@ -253,12 +266,12 @@ extension SegmentKeeper {
         if !name.isSealed { try disk.removeIfPresent(path(name.first, "index", ".idx")) }
         note { status in
             status.retention.droppedSegments += 1
-            status.retention.droppedEvents += UInt64(numbers.events)
+            status.retention.droppedEvents += UInt64(events)
             status.retention.droppedBytes += numbers.bytes
             if name.isSealed {
                 status.sealedSegments = max(0, status.sealedSegments - 1)
                 status.sealedBytes -= min(status.sealedBytes, numbers.bytes)
-                status.sealedEvents -= min(status.sealedEvents, UInt64(numbers.events))
+                status.sealedEvents -= min(status.sealedEvents, UInt64(events))
             }
         }
     }

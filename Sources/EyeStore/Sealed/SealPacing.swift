@@ -5,6 +5,7 @@
 struct SealPacing {
     private let segmentBytes: UInt64
     private let minFreeBytes: UInt64
+    private let backlogMax: UInt64
     private var windowStart: UInt64 = 0
     private var windowBytes: UInt64 = 0
     private var busyUntil: UInt64 = 0
@@ -12,6 +13,13 @@ struct SealPacing {
     init(_ options: StoreOptions) {
         segmentBytes = UInt64(max(options.segmentBytes, 0))
         minFreeBytes = options.minFreeBytes
+        backlogMax = SealPacing.backlogMax(options)
+    }
+
+    /// Bytes of closed segments that may wait: with `--retain-bytes` a share of these.
+    static func backlogMax(_ options: StoreOptions) -> UInt64 {
+        guard let bytes = options.retainBytes else { return StoreLimits.sealBacklogBytesMax }
+        return min(StoreLimits.sealBacklogBytesMax, bytes / StoreLimits.retainedWaitingPart)
     }
 
     /// A segment was closed at `now` (monotonic nanoseconds).
@@ -29,7 +37,7 @@ struct SealPacing {
 
     /// Whether so many closed segments may go on waiting at `now`, with `freeBytes` of room.
     func mayWait(segments: Int, freeBytes: UInt64, now: UInt64) -> Bool {
-        isBurst(now: now) && UInt64(segments) * segmentBytes < StoreLimits.sealBacklogBytesMax
+        isBurst(now: now) && UInt64(segments) * segmentBytes < backlogMax
             && freeBytes >= minFreeBytes + StoreLimits.sealBacklogBytesMax
     }
 }

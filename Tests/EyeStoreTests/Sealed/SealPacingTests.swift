@@ -41,6 +41,21 @@ import Testing
         #expect(!pacing.mayWait(segments: 128, freeBytes: .max, now: 8))
     }
 
+    /// A store that is to be small has a small backlog.
+    @Test func theBacklogIsAShareOfWhatIsKept() {
+        var options = StoreOptions()
+        options.retainBytes = 1 << 30
+        #expect(SealPacing.backlogMax(options) == 1 << 28)
+        options.retainBytes = 1 << 40
+        #expect(SealPacing.backlogMax(options) == StoreLimits.sealBacklogBytesMax)
+        options.retainBytes = 1 << 30
+        options.segmentBytes = 64 << 20
+        var pacing = SealPacing(options)
+        pacing.noteClosed(now: 7)
+        #expect(pacing.mayWait(segments: 3, freeBytes: .max, now: 8))
+        #expect(!pacing.mayWait(segments: 4, freeBytes: .max, now: 8))
+    }
+
     /// What is sealed takes a tenth of the room: with little room there is no waiting.
     @Test func scarceRoomEndsTheWait() {
         var pacing = Self.pacing(segmentBytes: 64 << 20)
