@@ -1,5 +1,6 @@
 // What all segments know of some sessions, as of an event: when each began, how many events it has, which is the last. Segment by segment, so that
-// a column that has to be counted is gone through once for all of them. Bounded work a step; on the reader's thread.
+// a column that has to be counted is gone through once for all of them; newest first, so that of the segment with a session's last event only
+// that event is looked at. Bounded work a step; on the reader's thread.
 
 import EyeSystem
 
@@ -12,7 +13,8 @@ public final class SessionInquiry {
     public private(set) var sessions: [SessionSummary]
     /// Event ids that damage may have withheld.
     public private(set) var damage = DamagedIDs()
-    private var segment = 0
+    /// The segment to be asked next; -1: all were.
+    private var segment: Int
     /// The reader's knowledge of erasures that is known to be complete.
     private var erasures: UInt64?
     /// How often a segment was not where the list says.
@@ -30,13 +32,14 @@ public final class SessionInquiry {
     init(_ snapshot: Snapshot, _ ids: [ID128], upper: UInt64) {
         self.snapshot = snapshot
         self.upper = upper
+        segment = snapshot.segments.count - 1
         sessions = ids.map { SessionSummary(id: $0) }
         damage.bounds = 0..<(upper + 1)
     }
 
     /// Does a bounded piece of work. False: everything is known.
     public func step() throws(SystemError) -> Bool {
-        guard segment < snapshot.segments.count, !sessions.isEmpty else { return false }
+        guard segment >= 0, !sessions.isEmpty else { return false }
         if erasures != snapshot.reader.erasures.version {
             do throws(SystemError) {
                 if try snapshot.prepareErasures() { erasures = snapshot.reader.erasures.version }
@@ -77,7 +80,7 @@ public final class SessionInquiry {
             leave()
         case .done(let isOver): if isOver { leave() }
         }
-        return segment < snapshot.segments.count
+        return segment >= 0
     }
 
     /// A segment was sealed, rewritten or dropped: what is there now is asked, from the start.
@@ -90,16 +93,16 @@ public final class SessionInquiry {
 
     private func listAgain() throws(SystemError) {
         try snapshot.listAgain()
-        segment = 0
+        segment = snapshot.segments.count - 1
         isOpen = false
         sessions = sessions.map { SessionSummary(id: $0.id) }
     }
 
     private func leave() {
         damage.add(snapshot.idsMissing(before: segment))
-        segment += 1
+        segment -= 1
         isOpen = false
-        if segment % 16 == 0 || segment == snapshot.segments.count { snapshot.reader.trim() }
+        if segment % 16 == 0 || segment < 0 { snapshot.reader.trim() }
     }
 
     /// Looks some sessions up.
@@ -160,7 +163,8 @@ public final class SessionInquiry {
     private func add(_ index: any SegmentIndex) throws(IndexFault) {
         var last: [(id: UInt64, timestamp: Int64)] = []
         for one in found {
-            guard one.lastRow >= 0 else {
+            // A newer segment has its last event.
+            guard one.lastRow >= 0, sessions[one.index].lastEventID == 0 else {
                 last.append((0, 0))
                 continue
             }
@@ -171,12 +175,10 @@ public final class SessionInquiry {
             last.append((try index.id(ofRow: one.lastRow), timestamp))
         }
         for (one, last) in zip(found, last) {
-            if sessions[one.index].firstSequence == 0 {
-                sessions[one.index].firstSequence = one.entry.firstSequence
-                sessions[one.index].created = one.entry.firstReceived
-            }
-            guard last.id > 0 else { continue }
+            sessions[one.index].firstSequence = one.entry.firstSequence
+            sessions[one.index].created = one.entry.firstReceived
             sessions[one.index].events += one.events
+            guard last.id > 0 else { continue }
             sessions[one.index].lastEventID = last.id
             sessions[one.index].lastTimestamp = last.timestamp
         }
