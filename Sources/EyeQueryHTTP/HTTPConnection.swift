@@ -32,8 +32,7 @@ public final class HTTPConnection {
     private var input: [UInt8] = []
     private var inputOffset = 0
     private var inputEnded = false
-    /// When the client was seen to have closed its sending side.
-    private var halfClosed: UInt64?
+    private var halfClose = HalfClose()
 
     private var phase = Phase.head
     private var request: RequestHead?
@@ -131,15 +130,14 @@ public final class HTTPConnection {
 
     /// The client has closed its sending side; there may still be bytes to read before that end.
     public func noteHalfClose(now: UInt64) {
-        halfClosed = halfClosed ?? now
+        halfClose.note(now: now)
         finishEndless()
     }
 
     /// Whether news of a half-close are wanted though input is not.
     public var watchesHalfClose: Bool {
         switch phase {
-        case .exchange: halfClosed == nil
-        case .produce: endless != nil && halfClosed == nil
+        case .exchange, .produce: !halfClose.isNoted
         case .head, .discard, .closing: false
         }
     }
@@ -156,6 +154,9 @@ public final class HTTPConnection {
         endless.finish()
         waits = false
     }
+
+    /// The answer broke off: the connection is to be reset, so that what was sent of it is not taken for the whole.
+    public private(set) var isBroken = false
 
     /// `endInput` was called.
     public var hasInputEnded: Bool { inputEnded }
@@ -254,13 +255,30 @@ public final class HTTPConnection {
                 exchange?.cancel()
                 exchange = nil
                 refuse(.timeout, now: now, wall: wallMicroseconds)
-            } else if let halfClosed, pendingOutput == 0,
-                now > halfClosed, (now - halfClosed) / 1_000_000 >= HTTPLimits.halfClosedMilliseconds
-            {
-                // Nobody knows whether this client still listens, and nothing was written that would tell.
-                return true
+            } else {
+                return asksInVain(now: now)
             }
-        case .produce, .closing: break
+        case .produce: return asksInVain(now: now)
+        case .closing: break
+        }
+        return false
+    }
+
+    /// Asks a client that has closed its sending side whether it is still there, if it is time to. True: it cannot be asked, and has waited
+    /// long enough.
+    private func asksInVain(now: UInt64) -> Bool {
+        guard halfClose.isNoted, pendingOutput == 0 else { return false }
+        let question: String
+        switch phase {
+        case .exchange where (request.map { $0.isSafe && $0.minorVersion > 0 } ?? false):
+            question = HalfClose.interimAnswer
+        case .produce where isChunked: question = HalfClose.chunkDigit
+        case .produce: return false
+        default: return halfClose.isTooLong(now: now)
+        }
+        if halfClose.isTimeToAsk(now: now) {
+            out.append(question)
+            outputWatch.start(now: now)
         }
         return false
     }
@@ -468,7 +486,7 @@ public final class HTTPConnection {
                 finishAnswer(now: now)
             } else {
                 phase = .produce(producer)
-                if draining || halfClosed != nil { finishEndless() }
+                if draining || halfClose.isNoted { finishEndless() }
             }
         }
     }
@@ -479,6 +497,7 @@ public final class HTTPConnection {
         case .later: waits = true
         case .failed:
             keepsAlive = false
+            isBroken = true
             finishAnswer(now: now)
         case .end: finishAnswer(now: now)
         }

@@ -52,7 +52,11 @@ public enum HTTPLimits {
     public static let rateBytesPerSecond = 500
     /// … measured over periods this long; else 408, or for an answer that is not taken the end of the connection.
     public static let ratePeriodMilliseconds: UInt64 = 10_000
-    /// How long a query may go on before its first byte when the client has closed its sending side.
+    /// A client that has closed its sending side and waits is asked after this whether it is still there …
+    public static let askMilliseconds: UInt64 = 1000
+    /// … and again, each time after twice as long, so many times.
+    public static let asksMax = 8
+    /// How long one may wait that cannot be asked (HTTP/1.0, a write) before its answer begins; then the connection ends.
     public static let halfClosedMilliseconds: UInt64 = 10_000
     /// After the last answer: how long a client's remaining bytes are read and thrown away, so that it sees the answer.
     public static let lingerMilliseconds: UInt64 = 2000
@@ -77,6 +81,8 @@ public enum HTTPLimits {
     public static let statusConnectionsMax = 64
     /// The status service calls the query loop stuck when it did not turn for so long.
     public static let stuckMilliseconds: UInt64 = 5_000
+    /// Connections that have work are given so much of the loop's time before others are looked at.
+    public static let turnsMilliseconds: UInt64 = 5
     /// How often deadlines are looked at while there are connections.
     public static let tickMilliseconds: UInt64 = 500
     /// How often the account file is looked at for changes.

@@ -213,15 +213,19 @@ public final class HTTPLoop: @unchecked Sendable {
         turns.append(client)
     }
 
-    /// One turn for everybody who has work.
+    /// One turn for everybody who has work; those for whom there is no time are first next time.
     private func takeTurns(_ now: UInt64) {
         if turns.isEmpty { return }
         let current = turns
         turns.removeAll(keepingCapacity: true)
-        for client in current {
+        for (place, client) in current.enumerated() {
             client.isQueued = false
             if client.isGone { continue }
             advance(client, now)
+            if time.monotonicNanoseconds() >= now + HTTPLimits.turnsMilliseconds * 1_000_000 {
+                turns.insert(contentsOf: current[(place + 1)...], at: 0)
+                return
+            }
         }
     }
 
@@ -285,6 +289,11 @@ public final class HTTPLoop: @unchecked Sendable {
         guard send(client) else { return }
         let connection = client.connection
         if connection.isClosing && connection.pendingOutput == 0 {
+            if connection.isBroken {
+                Socket.resetWhenClosed(client.descriptor.number)
+                drop(client)
+                return
+            }
             if client.lingersUntil == nil { linger(client, now) }
             return
         }

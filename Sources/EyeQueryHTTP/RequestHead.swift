@@ -52,6 +52,9 @@ public struct RequestHead: Sendable {
 
     init() {}
 
+    /// It changes nothing (RFC 9110 section 9.2.1).
+    var isSafe: Bool { method == .get || method == .head }
+
     /// The method's token, such as `PATCH`.
     public var methodName: String { String(decoding: bytes[methodRange], as: UTF8.self) }
 

@@ -260,6 +260,12 @@ public enum Socket {
         }
     }
 
+    /// Closing it will reset the connection: the peer is told of an error, not of an end. Without effect where there is no such thing.
+    public static func resetWhenClosed(_ socket: Int32) {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        _ = unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    }
+
     /// Ends our side: the peer reads end of stream after what was sent.
     public static func shutdownWrites(_ socket: Int32) throws(SystemError) {
         _ = try retrying("shutdown") { shutdown(socket, Int32(SHUT_WR)) }

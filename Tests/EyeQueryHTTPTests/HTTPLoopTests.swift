@@ -1,0 +1,141 @@
+import EyeSystem
+import Foundation
+import Synchronization
+import Testing
+
+@testable import EyeQueryHTTP
+
+/// A loop with real sockets and a clock that only its work, or the test, moves.
+@Suite struct HTTPLoopTests {
+    private final class MovedTime: TimeSource {
+        let now = Atomic<UInt64>(1_000_000_000)
+        func nowMicroseconds() -> Int64 { 0 }
+        func monotonicNanoseconds() -> UInt64 { now.load(ordering: .relaxed) }
+        func advance(milliseconds: UInt64) { now.add(milliseconds * 1_000_000, ordering: .relaxed) }
+    }
+
+    /// A client that one thread hands to another.
+    private struct Handed: @unchecked Sendable {
+        let client: TestClient
+    }
+
+    /// What goes on, as all threads see it.
+    private final class Progress: Sendable {
+        let time = MovedTime()
+        let steps = Atomic<Int>(0)
+        let isDone = Atomic<Bool>(false)
+        let cancelled = Atomic<Int>(0)
+        /// Steps at the moment when the quick request was sent, and when it was read.
+        let sentAt = Atomic<Int>(-1)
+        let readAt = Atomic<Int>(-1)
+        let quick = Mutex<Handed?>(nil)
+    }
+
+    /// Works until it is told that it is done.
+    private final class EndlessExchange: Exchange {
+        private let progress: Progress
+        private let step: () -> Void
+        init(_ progress: Progress, _ step: @escaping () -> Void) {
+            self.progress = progress
+            self.step = step
+        }
+        var bodyBytesMax: Int { 0 }
+        var wantsBody: Bool { true }
+        func receive(_ bytes: Span<UInt8>) {}
+        func finishBody() {}
+        func answer() -> Answer {
+            progress.steps.add(1, ordering: .relaxed)
+            step()
+            return progress.isDone.load(ordering: .relaxed) ? .ready(Response(status: 200)) : .working
+        }
+        func cancel() { progress.cancelled.add(1, ordering: .relaxed) }
+    }
+
+    /// `/busy` works without end; anything else is answered at once.
+    private final class BusyResponder: Responder {
+        private let progress: Progress
+        private let step: () -> Void
+        init(_ progress: Progress, _ step: @escaping () -> Void) {
+            self.progress = progress
+            self.step = step
+        }
+        func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange {
+            if head.bytes.matches(head.path, "/busy") { return EndlessExchange(progress, step) }
+            progress.readAt.store(progress.steps.load(ordering: .relaxed), ordering: .relaxed)
+            return ImmediateExchange(Response(status: 200))
+        }
+        func refusal(_ refusal: RequestRefusal) -> Response { Problem(refusal).response }
+        func answered(_ head: RequestHead?, from peer: Peer, status: UInt16, nanoseconds: UInt64) {}
+    }
+
+    /// Runs `body` with clients of a loop that serves them; `step`: called by the loop's thread in every step of a busy request.
+    private static func serve(
+        _ progress: Progress, step: @escaping @Sendable () -> Void, _ body: (SocketAddress) throws -> Void
+    ) throws {
+        let loop = try HTTPLoop(address: try SocketAddress.resolve("127.0.0.1:0"), time: progress.time)
+        let thread = try Thread.start(name: "loop") { try? loop.run(BusyResponder(progress, step)) }
+        defer {
+            progress.isDone.store(true, ordering: .relaxed)
+            loop.stop()
+            thread.join()
+        }
+        try body(loop.address)
+    }
+
+    /// Many clients whose queries take long do not keep others waiting for a step of each of them.
+    @Test func aQuickRequestWaitsForAFewStepsOnly() throws {
+        let progress = Progress()
+        let stepsBefore = 300
+        try Self.serve(progress) {
+            progress.time.advance(milliseconds: 1)
+            // Sent by the loop's own thread: so it is there when the next step begins.
+            guard progress.steps.load(ordering: .relaxed) == stepsBefore else { return }
+            progress.sentAt.store(stepsBefore, ordering: .relaxed)
+            progress.quick.withLock { try? $0?.client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n") }
+        } _: { address in
+            let client = try TestClient(address)
+            try client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try client.answer().status == 200)
+            progress.quick.withLock { $0 = Handed(client: client) }
+            let busy = try (0..<40).map { _ in try TestClient(address) }
+            for client in busy { try client.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n") }
+            try ServiceFixture.wait("the quick request") {
+                let (sent, read) = (
+                    progress.sentAt.load(ordering: .relaxed), progress.readAt.load(ordering: .relaxed)
+                )
+                return sent >= 0 && read >= sent
+            }
+            let waited = progress.readAt.load(ordering: .relaxed) - stepsBefore
+            #expect(waited <= Int(HTTPLimits.turnsMilliseconds) + 1)
+            withExtendedLifetime(busy) {}
+        }
+    }
+
+    /// A client that has closed its connection is found out by a question; one that has only closed its sending side gets its answer.
+    @Test func whatAClientThatIsGoneAskedForEnds() throws {
+        let progress = Progress()
+        let nothing: @Sendable () -> Void = {}
+        try Self.serve(progress, step: nothing) { address in
+            let listening = try TestClient(address)
+            try listening.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
+            listening.endSending()
+            do {
+                let gone = try TestClient(address)
+                try gone.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
+                try ServiceFixture.wait("both at work") { progress.steps.load(ordering: .relaxed) > 100 }
+            }
+            try ServiceFixture.wait("the end of what the other one asked for") {
+                // Time for a tick, and for a question now and then.
+                progress.time.advance(milliseconds: HTTPLimits.tickMilliseconds)
+                return progress.cancelled.load(ordering: .relaxed) == 1
+            }
+            #expect(try listening.answer().status == 102)
+            progress.isDone.store(true, ordering: .relaxed)
+            var status = 102
+            while status == 102 { status = try listening.answer().status }
+            #expect(status == 200)
+            #expect(listening.isEnded())
+            #expect(progress.cancelled.load(ordering: .relaxed) == 1)
+        }
+    }
+}
