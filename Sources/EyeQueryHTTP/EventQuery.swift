@@ -42,13 +42,7 @@ package struct EventQuery {
         var problem = Problem(400, "bad-parameter")
         FilterParameters.refuseUnknown(parameters, others: EventQuery.others, &problem)
         fingerprint = PageCursor.fingerprint(Route.events.rawValue, parameters)
-        if let value = parameters.single("cursor", &problem) {
-            if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
-                self.cursor = cursor
-            } else {
-                problem.add("cursor", "This cursor is of another list; start again without it.")
-            }
-        }
+        cursor = PageCursor.read(parameters, fingerprint: fingerprint, &problem)
         // `since=1h` means the same hour on every page.
         now = cursor?.now ?? wall
         filter = FilterParameters.read(parameters, now: now, &problem)

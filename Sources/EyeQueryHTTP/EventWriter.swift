@@ -1,7 +1,8 @@
 // Events one after the other, as a stream of lines or a table: what `format=ndjson` and `format=csv` send and `eye export` writes. Pure.
 //
 // CSV is RFC 4180: CRLF, a head, quotes where they are needed. A spreadsheet takes a cell that begins with = + - @ (their full-width
-// forms too), a tab, CR or LF for a formula: a text of an event that begins so, spaces before it aside, gets a `'` in front. Numbers do not.
+// forms too), a tab, CR or LF for a formula: a text of an event that begins so, blanks of any kind before it aside, gets a `'` in front.
+// Numbers do not.
 // So CSV is for looking at; lines of JSON are the events.
 
 import EyeStore
@@ -107,7 +108,11 @@ enum CSV {
     /// A spreadsheet may calculate it.
     private static func isFormula(_ text: Span<UInt8>) -> Bool {
         var start = 0
-        while start < text.count && text[start] == .space { start += 1 }
+        while start < text.count {
+            let blank = blankBytes(text, at: start)
+            if blank == 0 { break }
+            start += blank
+        }
         guard start < text.count else { return false }
         switch text[start] {
         case UInt8(ascii: "="), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "@"), 0x09, .carriageReturn,
@@ -117,6 +122,23 @@ enum CSV {
             // U+FF0B, U+FF0D, U+FF1D, U+FF20.
             return [0x8B, 0x8D, 0x9D, 0xA0].contains(text[start + 2])
         default: return false
+        }
+    }
+
+    /// How long the character at `index` is, if nothing is seen of it: a control character (but a tab or a line's end), a space of whatever
+    /// width, a mark without one; 0: it is none of these.
+    private static func blankBytes(_ text: Span<UInt8>, at index: Int) -> Int {
+        func byte(_ offset: Int) -> UInt8 { index + offset < text.count ? text[index + offset] : 0 }
+        switch (byte(0), byte(1), byte(2)) {
+        case (0x09, _, _), (.carriageReturn, _, _), (.lineFeed, _, _): return 0
+        case (0...0x20, _, _), (0x7F, _, _): return 1
+        // U+0080 to U+00A0, U+00AD.
+        case (0xC2, 0x80...0xA0, _), (0xC2, 0xAD, _): return 2
+        // U+1680, U+180E; U+2000 to U+200F, U+2028 to U+202F, U+205F to U+206F; U+2800; U+3000; U+FEFF.
+        case (0xE1, 0x9A, 0x80), (0xE1, 0xA0, 0x8E), (0xE2, 0x80, 0x80...0x8F), (0xE2, 0x80, 0xA8...0xAF),
+            (0xE2, 0x81, 0x9F...0xAF), (0xE2, 0xA0, 0x80), (0xE3, 0x80, 0x80), (0xEF, 0xBB, 0xBF):
+            return 3
+        default: return 0
         }
     }
 }

@@ -42,6 +42,28 @@ struct PageCursor: Equatable {
         fingerprint = UInt32(number(25..<29))
     }
 
+    /// The cursor among `parameters` of the list with this `fingerprint`; nil: there is none, or a wrong one, which is in the problem.
+    static func read(
+        _ parameters: QueryParameters, fingerprint: UInt32, _ problem: inout Problem
+    ) -> PageCursor? {
+        guard let value = parameters.single("cursor", &problem) else { return nil }
+        guard let cursor = PageCursor(parsing: value) else {
+            problem.add(
+                "cursor",
+                "This cursor is not whole. Follow the Link of the page before just as it is, or start again without cursor."
+            )
+            return nil
+        }
+        guard cursor.fingerprint == fingerprint else {
+            problem.add(
+                "cursor",
+                "This cursor is of another list. Give it with the path and all parameters (but for limit) of the page that it came from, or start again without cursor."
+            )
+            return nil
+        }
+        return cursor
+    }
+
     /// The text for a Link.
     var text: [UInt8] {
         var raw: [UInt8] = [PageCursor.version]

@@ -14,18 +14,10 @@ enum PageParameters {
         }
         var problem = Problem(400, "bad-parameter")
         let limit = parameters.limit(&problem)
-        var before: UInt64?
-        if let value = parameters.single("cursor", &problem) {
-            if let cursor = PageCursor(parsing: value),
-                cursor.fingerprint == PageCursor.fingerprint(route.rawValue, parameters)
-            {
-                before = cursor.last
-            } else {
-                problem.add("cursor", "This cursor is of another list; start again without it.")
-            }
-        }
+        let fingerprint = PageCursor.fingerprint(route.rawValue, parameters)
+        let cursor = PageCursor.read(parameters, fingerprint: fingerprint, &problem)
         try problem.throwIfAny()
-        return (limit, before)
+        return (limit, cursor?.last)
     }
 
     static func link(_ route: Route, _ parameters: QueryParameters, _ last: UInt64) -> ResponseField {

@@ -84,13 +84,7 @@ struct SessionQuery {
         var problem = Problem(400, "bad-parameter")
         FilterParameters.refuseUnknown(parameters, others: SessionQuery.others, &problem)
         fingerprint = PageCursor.fingerprint(Route.sessions.rawValue, parameters)
-        if let value = parameters.single("cursor", &problem) {
-            if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
-                self.cursor = cursor
-            } else {
-                problem.add("cursor", "This cursor is of another list; start again without it.")
-            }
-        }
+        cursor = PageCursor.read(parameters, fingerprint: fingerprint, &problem)
         limit = parameters.limit(&problem)
         let hasFilter = parameters.names.contains { !SessionQuery.others.contains($0) }
         now = hasFilter ? cursor?.now ?? wall : wall

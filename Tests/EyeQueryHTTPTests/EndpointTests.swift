@@ -318,6 +318,14 @@ private func event(
         ] {
             #expect(try service.call("GET", target, token: service.reader).status == 400, "\(target)")
         }
+        // What is wrong with one is said with what to do.
+        for (target, message) in [
+            ("/events/?name=x&cursor=\(cursor)", "Give it with the path and all parameters (but for limit)"),
+            ("/events/?cursor=\(cursor.dropLast())", "Follow the Link of the page before just as it is"),
+        ] {
+            let answer = try service.call("GET", target, token: service.reader)
+            #expect((answer.object["cursor"] as? [String])?.first?.contains(message) == true, "\(answer.text)")
+        }
     }
 
     @Test func largePagesAreStreamed() throws {

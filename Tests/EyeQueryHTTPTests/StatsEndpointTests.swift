@@ -102,9 +102,15 @@ import Testing
         ("top", "field", "This field is required."),
         ("top?field=name&limit=10001", "limit", "A whole number from 1 to 10000"),
         ("funnel", "step", "2 to 8 steps are required"), ("funnel?step=name:a", "step", "2 to 8 steps are required"),
-        ("funnel?step=name:a&step=b", "step", "Step 2 is not a list of NAME:VALUE"),
-        ("funnel?step=name:a&step=name:b;", "step", "Step 2 is not a list of NAME:VALUE"),
-        ("funnel?step=name:a&step=", "step", "Step 2 is not a list of NAME:VALUE"),
+        (
+            "funnel?step=name:a&step=b", "step",
+            "Step 2, \u{201C}b\u{201D}: \u{201C}b\u{201D} has no NAME before it. A filter is NAME:VALUE"
+        ),
+        ("funnel?step=name&step=name:b", "step", "\u{201C}name\u{201D} has no value. A filter is NAME:VALUE"),
+        ("funnel?step=name:a;data.a&step=name:b", "step", "\u{201C}data.a\u{201D} has no value."),
+        ("funnel?step=name:a&step=name:b;", "step", "there is no filter before its end, or before a ;."),
+        ("funnel?step=name:a&step=", "step", "there is no filter before its end, or before a ;."),
+        ("funnel?step=name:a&step=name:b%5C", "step", "there is nothing behind the backslash at its end"),
         ("funnel?step=name:a&step=nmae:b", "step", "Step 2: Unknown parameter \"nmae\"; did you mean name?"),
         ("funnel?step=name:a&step=session_id:b", "step", "Step 2: session_id: \u{201C}b\u{201D} is not a valid UUID."),
         ("funnel?step=name:a&step=name:b&mode=loose", "mode", "Choose ordered or strict."),

@@ -35,11 +35,7 @@ struct ErrorQuery {
         var problem = Problem(400, "bad-parameter")
         limit = parameters.limit(&problem)
         fingerprint = PageCursor.fingerprint(Route.errors.rawValue, parameters)
-        var cursor: PageCursor?
-        if let value = parameters.single("cursor", &problem) {
-            cursor = PageCursor(parsing: value).flatMap { [fingerprint] in $0.fingerprint == fingerprint ? $0 : nil }
-            if cursor == nil { problem.add("cursor", "This cursor is of another list; start again without it.") }
-        }
+        let cursor = PageCursor.read(parameters, fingerprint: fingerprint, &problem)
         before = cursor?.last
         // `since=1h` means the same hour on every page.
         now = cursor?.now ?? wall

@@ -20,9 +20,11 @@ enum FunnelSteps {
         var filters: [EventFilter] = []
         for (index, value) in values.enumerated() {
             var own = Problem(400, "bad-parameter")
-            guard let parameters = parameters(value.value), !parameters.all.isEmpty else {
-                problem.add(
-                    "step", "Step \(index + 1) is not a list of NAME:VALUE with ; between them: “\(value.shown)”.")
+            let parameters: QueryParameters
+            switch FunnelSteps.parameters(value.value) {
+            case .success(let read): parameters = read
+            case .failure(let fault):
+                problem.add("step", "Step \(index + 1), “\(value.shown)”: \(fault.text)")
                 continue
             }
             FilterParameters.refuseUnknown(parameters, others: [], &own)
@@ -36,8 +38,31 @@ enum FunnelSteps {
         return filters.isEmpty ? [EventFilter()] : filters
     }
 
-    /// The filters of a step; nil: one of them has no `:`.
-    private static func parameters(_ text: [UInt8]) -> QueryParameters? {
+    /// What is wrong with a step, in words.
+    private struct Fault: Error {
+        let text: String
+
+        static let backslash = Fault(text: "there is nothing behind the backslash at its end; \\\\ is a backslash.")
+
+        private init(text: String) { self.text = text }
+
+        /// A filter without a `:`.
+        init(_ filter: [UInt8]) {
+            let shown = QueryParameters.Parameter(name: "", value: filter).shown
+            let example = "A filter is NAME:VALUE, such as name:page view, with ; between two."
+            let isName = FilterParameters.known.contains { filter.elementsEqual($0.utf8) }
+            if filter.isEmpty {
+                text = "there is no filter before its end, or before a ;. \(example)"
+            } else if isName || filter.starts(with: FilterParameters.dataPrefix.utf8) {
+                text = "“\(shown)” has no value. \(example)"
+            } else {
+                text = "“\(shown)” has no NAME before it. \(example)"
+            }
+        }
+    }
+
+    /// The filters of a step.
+    private static func parameters(_ text: [UInt8]) -> Result<QueryParameters, Fault> {
         var all: [QueryParameters.Parameter] = []
         var name: [UInt8]?
         var part: [UInt8] = []
@@ -59,12 +84,12 @@ enum FunnelSteps {
                 name = part
                 part = []
             } else if byte == UInt8(ascii: ";") {
-                if !finish() { return nil }
+                if !finish() { return .failure(Fault(part)) }
             } else {
                 part.append(byte)
             }
         }
-        guard !isEscaped, finish() else { return nil }
-        return QueryParameters(all)
+        if isEscaped { return .failure(.backslash) }
+        return finish() ? .success(QueryParameters(all)) : .failure(Fault(part))
     }
 }
