@@ -59,10 +59,9 @@ final class EventStream: BodyProducer {
 }
 
 /// An exchange that answers with a stream.
-final class EventStreamExchange: Exchange {
+final class EventStreamExchange: ReadExchange {
     private let stream: EventStream
     private let fields: [ResponseField]
-    private var isBodyWhole = false
 
     init(_ stream: EventStream, _ format: EventQuery.Format) {
         self.stream = stream
@@ -70,14 +69,9 @@ final class EventStreamExchange: Exchange {
         fields = [ResponseField("Content-Type", type)] + AnswerFields.common
     }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() { stream.cancel() }
+    override func cancel() { stream.cancel() }
 
-    func answer() -> Answer {
-        guard isBodyWhole else { return .later }
+    override func proceed() -> Answer {
         do throws(SystemError) {
             if let whole = try stream.begin() {
                 return .ready(Response(status: 200, fields: fields + stream.incomplete, body: .bytes(whole)))
@@ -91,20 +85,12 @@ final class EventStreamExchange: Exchange {
 }
 
 /// An exchange that answers with the number of events that pass.
-final class EventCountExchange: Exchange {
+final class EventCountExchange: ReadExchange {
     private let cursor: EventCursor
-    private var isBodyWhole = false
 
     init(_ cursor: EventCursor) { self.cursor = cursor }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() {}
-
-    func answer() -> Answer {
-        guard isBodyWhole else { return .later }
+    override func proceed() -> Answer {
         do throws(SystemError) {
             guard try cursor.countStep() == .end else { return .working }
         } catch {

@@ -16,7 +16,7 @@ protocol PageSource: AnyObject {
 }
 
 /// An exchange that answers with a page.
-final class PageExchange: Exchange {
+final class PageExchange: ReadExchange {
     private let source: any PageSource
     private let limit: Int
     /// The Link to the page behind a key.
@@ -30,7 +30,6 @@ final class PageExchange: Exchange {
     private var written = 0
     private var lastWritten: UInt64 = 0
     private var hasMore = false
-    private var isBodyWhole = false
 
     /// `around`: what stands before the first row and behind the last one.
     init(
@@ -45,14 +44,7 @@ final class PageExchange: Exchange {
         tail = around.tail
     }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() {}
-
-    func answer() -> Answer {
-        guard isBodyWhole else { return .later }
+    override func proceed() -> Answer {
         do throws(SystemError) {
             let state = try source.step { key, write in
                 if count == limit {

@@ -31,13 +31,7 @@ struct TimelineQuery {
         }
         fingerprint = PageCursor.fingerprint(
             "\(Route.sessionDetail.rawValue) \(session.high) \(session.low)", parameters)
-        if let value = parameters.single("cursor", &problem) {
-            if let cursor = PageCursor(parsing: value), cursor.fingerprint == fingerprint {
-                self.cursor = cursor
-            } else {
-                problem.add("cursor", "This cursor is of another list; start again without it.")
-            }
-        }
+        cursor = PageCursor.read(parameters, fingerprint: fingerprint, &problem)
         limit = parameters.limit(&problem)
         if let value = parameters.single("gap", &problem) {
             if let span = Moment.microseconds(value), span > 0 {
@@ -97,7 +91,7 @@ final class TimelinePage: PageSource {
 }
 
 /// Answers with a session.
-final class SessionTimeline: Exchange {
+final class SessionTimeline: ReadExchange {
     private let query: TimelineQuery
     private let parameters: QueryParameters
     private let session: ID128
@@ -105,7 +99,6 @@ final class SessionTimeline: Exchange {
     private let upper: UInt64
     private let inquiry: SessionInquiry
     private var page: PageExchange?
-    private var isBodyWhole = false
 
     /// The exchange for a request, or the problem with its parameters.
     init(_ session: ID128, _ call: Call, _ store: EventSource, _ time: any TimeSource) throws(ProblemError) {
@@ -121,14 +114,9 @@ final class SessionTimeline: Exchange {
         inquiry = snapshot.inquiry([session], upper: upper)
     }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() { page?.cancel() }
+    override func cancel() { page?.cancel() }
 
-    func answer() -> Answer {
-        guard isBodyWhole else { return .later }
+    override func proceed() -> Answer {
         if let page { return page.answer() }
         do throws(SystemError) {
             if try inquiry.step() { return .working }

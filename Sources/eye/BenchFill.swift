@@ -21,7 +21,7 @@ struct BenchFill {
         let events = SyntheticEvents(seed: seed)
         var chunk: [UInt8] = []
         chunk.reserveCapacity(BenchLimits.chunkBytes * 2)
-        var progress = ProgressLine("filling", totalBytes: Int64(count))
+        var progress = ProgressLine("filling", total: Int64(clamping: count), of: .events)
         for index in 0..<count {
             chunk.append(contentsOf: token)
             chunk.append(0x20)
@@ -30,7 +30,7 @@ struct BenchFill {
             guard chunk.count >= BenchLimits.chunkBytes || index + 1 == count else { continue }
             try Failure.of("sending") { () throws(SystemError) in try BenchFill.send(chunk, socket.number) }
             chunk.removeAll(keepingCapacity: true)
-            progress.show(Int64(index))
+            progress.show(Int64(clamping: index + 1))
         }
         progress.end()
         var said: [UInt8] = []

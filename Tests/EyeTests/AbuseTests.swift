@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Synchronization
 import Testing
@@ -45,7 +46,7 @@ private final class Clients: @unchecked Sendable {
 /// coming. Short here; with EYE_LONG_TESTS=1 at full size and with the healthy client's p99 by `eye bench`, in turn without and
 /// with the abuse (reported, not judged: the machine may be shared).
 @Suite(.serialized, .timeLimit(.minutes(20))) struct AbuseTests {
-    private static let isLong = LongTests.areWanted
+    private static let isLong = TestSize.isLong
 
     /// `abuse` begins and returns how it is ended.
     private func compare(

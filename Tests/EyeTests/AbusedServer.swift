@@ -1,12 +1,10 @@
 import EyeStore
 import EyeSystem
-import EyeTestVectors
 import Foundation
 
 /// Tests that take minutes at their full size are short unless EYE_LONG_TESTS=1. The long ones may be pointed at an optimised
 /// build by EYE_TEST_EXECUTABLE, and append what they measured to the file EYE_REPORT.
 enum LongTests {
-    static let areWanted = TestSize.isLong
     static let executable =
         ProcessInfo.processInfo.environment["EYE_TEST_EXECUTABLE"].map { URL(filePath: $0) } ?? CommandRun.executable
 

@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Testing
 
@@ -6,8 +7,8 @@ import Testing
 /// received = accepted + rejected + duplicate, also when the server cannot keep up. 10 M datagrams with EYE_LONG_TESTS=1.
 @Suite(.serialized, .timeLimit(.minutes(20))) struct DatagramAccountTests {
     @Test func exactUnderOverload() throws {
-        let rounds = LongTests.areWanted ? 20 : 1
-        let perRound = LongTests.areWanted ? 250_000 : 50_000
+        let rounds = TestSize.isLong ? 20 : 1
+        let perRound = TestSize.isLong ? 250_000 : 50_000
         let server = try AbusedServer()
         let path = "\(server.folder.path)/lines"
         let good = String(server.line().dropFirst(server.token.count + 1))

@@ -6,7 +6,7 @@ import EyeSystem
 import EyeWire
 
 /// Counts refused events.
-final class ErrorSummary: Exchange {
+final class ErrorSummary: ReadExchange {
     private struct Code {
         var name: [UInt8]
         var count = 0
@@ -22,7 +22,6 @@ final class ErrorSummary: Exchange {
     private var tokens: [UInt32: Int] = [:]
     private var count = 0
     private var first: Int64?
-    private var isBodyWhole = false
 
     /// A step reads the segment it is in again, so it is not small.
     private static let rowsPerStep = 10_000
@@ -34,14 +33,7 @@ final class ErrorSummary: Exchange {
         self.query = query
     }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() {}
-
-    func answer() -> Answer {
-        guard isBodyWhole else { return .later }
+    override func proceed() -> Answer {
         do throws(SystemError) {
             var rows = 0
             try reader.list(before: before) { sample in

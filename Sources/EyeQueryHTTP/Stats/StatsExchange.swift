@@ -5,10 +5,9 @@ import EyeStore
 import EyeSystem
 
 /// Answers with statistics.
-final class StatsExchange: Exchange {
+final class StatsExchange: ReadExchange {
     private var run: StatsRun?
     private let time: any TimeSource
-    private var isBodyWhole = false
 
     /// The exchange for a request, or the problem with its parameters.
     init(
@@ -23,14 +22,10 @@ final class StatsExchange: Exchange {
         }
     }
 
-    var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
-    var wantsBody: Bool { true }
-    func receive(_ bytes: Span<UInt8>) {}
-    func finishBody() { isBodyWhole = true }
-    func cancel() { run = nil }
+    override func cancel() { run = nil }
 
-    func answer() -> Answer {
-        guard isBodyWhole, let run else { return .later }
+    override func proceed() -> Answer {
+        guard let run else { return .later }
         if run.query.wantsProgress {
             let fields = [ResponseField("Content-Type", "application/x-ndjson")] + AnswerFields.common
             return .ready(Response(status: 200, fields: fields, body: .stream(StatsStream(run, time))))
