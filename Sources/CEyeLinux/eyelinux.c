@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <link.h>
 #include <linux/sock_diag.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -277,6 +278,8 @@ static int release_object(struct dl_phdr_info *object, size_t size, void *unused
 }
 
 void eye_release_program_pages(void) { dl_iterate_phdr(release_object, NULL); }
+
+void eye_release_free_memory(void) { (void)malloc_trim(0); }
 
 int eye_force_receive_buffer(int descriptor, int bytes) {
     return setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);

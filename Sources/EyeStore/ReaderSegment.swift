@@ -29,6 +29,8 @@ protocol KeptSegment: AnyObject {
     func isReplaced() -> Bool
     /// Bytes of memory that its index takes, about.
     var cost: Int { get }
+    /// An index in memory is under construction.
+    var isBuilding: Bool { get }
     var isOpen: Bool { get }
 }
 
@@ -128,8 +130,9 @@ final class ReaderSegment: KeptSegment {
                 isFileDistrusted = true
             }
         }
+        // A closed one has its index file soon: until then what every index has must do.
         builder = IndexBuilder(
-            try log(), base: base, limit: try limit(durable), seed: seed, isForQueries: true)
+            try log(), base: base, limit: try limit(durable), seed: seed, isForQueries: durable != nil)
         builder?.supersededAt = next
         return nil
     }
@@ -155,6 +158,7 @@ final class ReaderSegment: KeptSegment {
     func isReplaced() -> Bool { false }
 
     var cost: Int { builder?.cost ?? 0 }
+    var isBuilding: Bool { builder.map { !$0.isComplete } ?? false }
     var isOpen: Bool { file != nil || indexFile != nil }
 }
 

@@ -7,9 +7,9 @@ import Glibc
 /// Limits of one reader.
 public struct ReaderLimits: Sendable {
     /// Bytes of index and sealed blocks kept.
-    public var blockBytes = 24 << 20
+    public var blockBytes = 20 << 20
     /// Bytes of indexes in memory kept besides the active segment's.
-    public var builtIndexBytes = 32 << 20
+    public var builtIndexBytes = 16 << 20
     /// Log segments whose files are kept open.
     public var openSegments = 64
     /// Sealed segments whose files are kept open.
@@ -55,6 +55,10 @@ public final class StoreReader {
     private(set) var missing: [Corruption] = []
     /// Missing segments, and damaged places that queries met.
     public var damage: [Corruption] { missing + met }
+    /// A segment that was looked at within so many looks at segments is in use.
+    private static let recentUses: UInt64 = 10_000
+    /// So much memory, let go of at once, is given back to the kernel.
+    private static let releasedBytes = 4 << 20
 
     /// Reads the store in `folder`, which need not be there yet. `data`: needed by filters that look into `data`.
     public init(
@@ -76,7 +80,7 @@ public final class StoreReader {
     /// is none.
     public func snapshot() throws(SystemError) -> Snapshot {
         let found = try watermark.read()?.mark
-        let now = SystemTime().monotonicNanoseconds()
+        let now = time.monotonicNanoseconds()
         if isListStale || found == nil || found != mark || now &- lookedAt >= limits.folderLookNanoseconds {
             let stamps = FolderStamps(disk, folder)
             if isListStale || found?.segment != mark?.segment || found == nil || stamps != listed {
@@ -237,13 +241,20 @@ public final class StoreReader {
             if name != active { bytes += segment.cost }
         }
         if open > limits.openSegments || bytes > limits.builtIndexBytes {
+            var dropped = 0
             for segment in oldestFirst({ $0 != active && !$0.isSealed }).dropLast() {
                 if open <= limits.openSegments && bytes <= limits.builtIndexBytes { break }
+                // Queries that build by turns must not take each other's half-built ones.
+                if segment.isBuilding && clock - segment.lastUsed < StoreReader.recentUses { continue }
                 if segment.isOpen { open -= 1 }
                 let isTooMuch = bytes > limits.builtIndexBytes
-                if isTooMuch { bytes -= segment.cost }
+                if isTooMuch {
+                    bytes -= segment.cost
+                    dropped += segment.cost
+                }
                 segment.rest(dropIndex: isTooMuch)
             }
+            if dropped >= StoreReader.releasedBytes { ResidentMemory.releaseFree() }
         }
         if openSealed > limits.openSealedSegments {
             // Some more than need be, so that not every query sorts.

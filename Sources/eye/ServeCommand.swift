@@ -58,7 +58,7 @@ enum ServeCommand {
             Option(
                 name: "retain-bytes", placeholder: "BYTES", kind: .bytes((1 << 20)...(1 << 50)),
                 environment: "EYE_RETAIN_BYTES",
-                help: "Drops the oldest segments while all take more; at least four times --segment-bytes."),
+                help: "Drops the oldest segments while all, sealed, take more; at least 4 times --segment-bytes."),
             Option(
                 name: "log-format", placeholder: "FORMAT", kind: .choice(Log.Format.allCases.map(\.rawValue)),
                 environment: "EYE_LOG_FORMAT", fallback: "text", isReloadable: true,

@@ -407,8 +407,14 @@ final class Line {
         #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
         #expect(!line.expire(afterMilliseconds: HTTPLimits.askMilliseconds - 1))
         #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
-        for _ in 0..<10_000 { #expect(!line.expire(afterMilliseconds: HTTPLimits.tickMilliseconds)) }
-        #expect(line.text.split(separator: "\r\n").count == HTTPLimits.asksMax)
+        // Each time after twice as long.
+        var asked: [UInt64] = [HTTPLimits.askMilliseconds]
+        for tick in 1...1000 as ClosedRange<UInt64> {
+            let before = line.received.count
+            #expect(!line.expire(afterMilliseconds: tick == 1 ? 1 : HTTPLimits.askMilliseconds))
+            if line.received.count > before { asked.append((tick + 1) * HTTPLimits.askMilliseconds) }
+        }
+        #expect(asked == (0..<HTTPLimits.asksMax).map { HTTPLimits.askMilliseconds << UInt64($0) })
         exchange.isDone = true
         line.settle()
         #expect(line.statuses == [200] && line.connection.isClosing && !line.connection.isBroken)

@@ -25,6 +25,8 @@ import Testing
         let steps = Atomic<Int>(0)
         let isDone = Atomic<Bool>(false)
         let cancelled = Atomic<Int>(0)
+        /// Busy requests that have begun.
+        let busy = Atomic<Int>(0)
         /// Steps at the moment when the quick request was sent, and when it was read.
         let sentAt = Atomic<Int>(-1)
         let readAt = Atomic<Int>(-1)
@@ -60,7 +62,10 @@ import Testing
             self.step = step
         }
         func exchange(_ head: RequestHead, from peer: Peer, wake: @escaping () -> Void) -> any Exchange {
-            if head.bytes.matches(head.path, "/busy") { return EndlessExchange(progress, step) }
+            if head.bytes.matches(head.path, "/busy") {
+                progress.busy.add(1, ordering: .relaxed)
+                return EndlessExchange(progress, step)
+            }
             progress.readAt.store(progress.steps.load(ordering: .relaxed), ordering: .relaxed)
             return ImmediateExchange(Response(status: 200))
         }
@@ -85,19 +90,20 @@ import Testing
     /// Many clients whose queries take long do not keep others waiting for a step of each of them.
     @Test func aQuickRequestWaitsForAFewStepsOnly() throws {
         let progress = Progress()
-        let stepsBefore = 300
+        let clients = 40
         try Self.serve(progress) {
             progress.time.advance(milliseconds: 1)
-            // Sent by the loop's own thread: so it is there when the next step begins.
-            guard progress.steps.load(ordering: .relaxed) == stepsBefore else { return }
-            progress.sentAt.store(stepsBefore, ordering: .relaxed)
+            // Sent by the loop's own thread, when all are at work: so it is there when the next step begins.
+            guard progress.busy.load(ordering: .relaxed) == clients, progress.sentAt.load(ordering: .relaxed) < 0
+            else { return }
+            progress.sentAt.store(progress.steps.load(ordering: .relaxed), ordering: .relaxed)
             progress.quick.withLock { try? $0?.client.send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n") }
         } _: { address in
             let client = try TestClient(address)
             try client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(try client.answer().status == 200)
             progress.quick.withLock { $0 = Handed(client: client) }
-            let busy = try (0..<40).map { _ in try TestClient(address) }
+            let busy = try (0..<clients).map { _ in try TestClient(address) }
             for client in busy { try client.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n") }
             try ServiceFixture.wait("the quick request") {
                 let (sent, read) = (
@@ -105,7 +111,7 @@ import Testing
                 )
                 return sent >= 0 && read >= sent
             }
-            let waited = progress.readAt.load(ordering: .relaxed) - stepsBefore
+            let waited = progress.readAt.load(ordering: .relaxed) - progress.sentAt.load(ordering: .relaxed)
             #expect(waited <= Int(HTTPLimits.turnsMilliseconds) + 1)
             withExtendedLifetime(busy) {}
         }

@@ -76,6 +76,8 @@ int eye_background_thread(void);
 /* Takes the pages of the program's and its libraries' read-only segments out of this process's resident memory. They stay
  * in the page cache and come back when they are next touched. */
 void eye_release_program_pages(void);
+/* malloc_trim(3): pages that were freed and would be kept for later go back to the kernel. */
+void eye_release_free_memory(void);
 /* Asks for a receive buffer of `bytes` beyond net.core.rmem_max: 0, or -1 and EPERM without CAP_NET_ADMIN (socket(7)). */
 int eye_force_receive_buffer(int descriptor, int bytes);
 

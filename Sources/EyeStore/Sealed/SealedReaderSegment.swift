@@ -81,6 +81,7 @@ final class SealedReaderSegment: KeptSegment {
     }
 
     var cost: Int { 0 }
+    var isBuilding: Bool { false }
     var isOpen: Bool { file != nil }
 }
 
