@@ -29,7 +29,7 @@ protocol KeptSegment: AnyObject {
     func isReplaced() -> Bool
     /// Bytes of memory that its index takes, about.
     var cost: Int { get }
-    /// An index in memory is under construction.
+    /// An index in memory is made for somebody who was not given it yet.
     var isBuilding: Bool { get }
     var isOpen: Bool { get }
 }
@@ -48,6 +48,8 @@ final class ReaderSegment: KeptSegment {
     private var isHeaderRead = false
     private(set) var builder: IndexBuilder?
     private var indexFile: IndexFile?
+    /// Somebody waits for the index in memory, and was not given it yet.
+    private var isAwaited = false
     /// The index file was wrong once: do not look at it again.
     private var isFileDistrusted = false
 
@@ -115,7 +117,9 @@ final class ReaderSegment: KeptSegment {
             builder.supersededAt = next
             let limit = try limit(durable)
             if limit > builder.scanner.limit { builder.scanner.limit = limit }
-            return try builder.step() ? nil : builder
+            if try builder.step() { return nil }
+            isAwaited = false
+            return builder
         }
         if durable == nil && !isFileDistrusted {
             if let indexFile { return indexFile }
@@ -130,6 +134,7 @@ final class ReaderSegment: KeptSegment {
                 isFileDistrusted = true
             }
         }
+        isAwaited = true
         // A closed one has its index file soon: until then what every index has must do.
         builder = IndexBuilder(
             try log(), base: base, limit: try limit(durable), seed: seed, isForQueries: durable != nil)
@@ -158,7 +163,7 @@ final class ReaderSegment: KeptSegment {
     func isReplaced() -> Bool { false }
 
     var cost: Int { builder?.cost ?? 0 }
-    var isBuilding: Bool { builder.map { !$0.isComplete } ?? false }
+    var isBuilding: Bool { builder != nil && isAwaited }
     var isOpen: Bool { file != nil || indexFile != nil }
 }
 
