@@ -40,13 +40,19 @@ let package = Package(
         .testTarget(
             name: "EyeSystemTests", dependencies: ["EyeSystem", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(
-            name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
-        .testTarget(name: "EyeClientTests", dependencies: ["EyeClient"], swiftSettings: relaxed),
-        .testTarget(name: "EyeServerTests", dependencies: ["EyeServer", "EyeTestVectors"], swiftSettings: relaxed),
+            name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors", "EyeSystem"],
+            swiftSettings: relaxed),
         .testTarget(
-            name: "EyeQueryHTTPTests", dependencies: ["EyeQueryHTTP", "EyeTestVectors"], swiftSettings: relaxed),
+            name: "EyeClientTests", dependencies: ["EyeClient", "EyeSystem", "EyeWire"], swiftSettings: relaxed),
         .testTarget(
-            name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeTestVectors"],
+            name: "EyeServerTests", dependencies: ["EyeServer", "EyeTestVectors", "EyeStore", "EyeSystem", "EyeWire"],
+            swiftSettings: relaxed),
+        .testTarget(
+            name: "EyeQueryHTTPTests",
+            dependencies: ["EyeQueryHTTP", "EyeTestVectors", "EyeStore", "EyeSystem", "EyeWire"], swiftSettings: relaxed
+        ),
+        .testTarget(
+            name: "EyeTests", dependencies: ["EyeWire", "EyeSystem", "EyeStore", "EyeTestVectors", "EyeClient"],
             swiftSettings: relaxed),
     ]
 )
