@@ -227,7 +227,7 @@ import Testing
             try life.live(rounds: 6)
             return
         }
-        let wanted = environment["EYE_STORE_STATES"].flatMap { Int($0) } ?? TestSize.pick(1_000, long: 10_000)
+        let wanted = environment["EYE_STORE_STATES"].flatMap { Int($0) } ?? TestSize.pick(500, long: 10_000)
         var states = 0
         var seed: UInt64 = 1
         while states < wanted {
