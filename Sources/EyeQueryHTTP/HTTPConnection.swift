@@ -158,6 +158,12 @@ public final class HTTPConnection {
     /// The answer broke off: the connection is to be reset, so that what was sent of it is not taken for the whole.
     public private(set) var isBroken = false
 
+    /// Part of an answer is still to be sent.
+    public var isMidAnswer: Bool {
+        if case .produce = phase { return true }
+        return pendingOutput > 0
+    }
+
     /// `endInput` was called.
     public var hasInputEnded: Bool { inputEnded }
 

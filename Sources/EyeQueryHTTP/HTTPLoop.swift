@@ -346,6 +346,8 @@ public final class HTTPLoop: @unchecked Sendable {
     private func drop(_ client: HTTPClient) {
         guard !client.isGone else { return }
         client.isGone = true
+        // At the end of the service, or of our patience: what was sent of an answer must not be taken for the whole.
+        if client.connection.isMidAnswer { Socket.resetWhenClosed(client.descriptor.number) }
         client.connection.abort()
         // Closing takes it out of the poller.
         clients[client.token] = nil

@@ -50,14 +50,19 @@ extension IngestLoop {
         touch(connection)
     }
 
-    /// The end of the tick for a connection in which something happened: acknowledgements, the end, and sending.
-    func answer(_ connection: Connection) {
-        if connection.phase == .closed { return }
+    /// What is durable now is acknowledged, if the peer asked for that.
+    func acknowledge(_ connection: Connection) {
         if connection.isSettled { connection.durableLine = connection.line }
         if connection.mode == .acks, connection.durableLine > connection.acknowledgedLine {
             connection.acknowledgedLine = connection.durableLine
             Reply.appendAck(line: connection.durableLine, to: &connection.output)
         }
+    }
+
+    /// The end of the tick for a connection in which something happened: acknowledgements, the end, and sending.
+    func answer(_ connection: Connection) {
+        if connection.phase == .closed { return }
+        acknowledge(connection)
         if connection.isSettled {
             switch connection.phase {
             case .ending: sayBye(connection)
@@ -65,7 +70,7 @@ extension IngestLoop {
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
             case .waitingForErasure: submitErasure(connection)
-            case .open, .waitingForClient, .waitingForReader, .flushing, .lingering, .closed: break
+            case .open, .waitingForClient, .waitingForReader, .waitingForFrames, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)
@@ -113,6 +118,10 @@ extension IngestLoop {
                 return
             }
             if connection.phase == .waitingForReader { resume(connection) }
+        } else if connection.outputSent >= IngestLimits.outputBytesMax {
+            // A peer that always leaves a little unread must not make it grow.
+            connection.output.removeFirst(connection.outputSent)
+            connection.outputSent = 0
         }
         watch(connection)
     }

@@ -3,6 +3,7 @@
 // it over. Recycled, never freed while the service runs.
 
 import EyeStore
+import EyeWire
 
 /// Consecutive lines of one connection whose records stand next to each other in one frame.
 struct Run {
@@ -16,6 +17,9 @@ struct Run {
     /// Index in the frame of the first record, and how many.
     var firstRecord: Int32
     var records: Int32
+    /// The connection's mode when they were judged, and its numbering then.
+    var mode = Mode.silent
+    var numbering: UInt32 = 0
     /// False for what the control socket stores beside events: it takes part in no count of lines.
     var isEvent = true
 

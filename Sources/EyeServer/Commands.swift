@@ -28,7 +28,13 @@ extension IngestLoop {
             // In bounds: the parser's ranges lie in the line.
             case .ping(let text):
                 unsafe Reply.appendPong(UnsafeRawBufferPointer(rebasing: line[text]), to: &connection.output)
-            case .sync: connection.phase = .waitingForSync
+            case .sync:
+                if connection.isSettled {
+                    acknowledge(connection)
+                    Reply.appendSync(line: connection.line, to: &connection.output)
+                } else {
+                    connection.phase = .waitingForSync
+                }
             case .check(let token, let json): unsafe check(connection, token, json, line)
             case .stats: stats(connection)
             case .help: Reply.appendHelp(isControl: connection.isControl, to: &connection.output)
@@ -63,7 +69,9 @@ extension IngestLoop {
             if let sequence = hello.sequence {
                 connection.line = sequence - 1
             }
-            if connection.isSettled { connection.durableLine = connection.line }
+            // What is still under way has numbers that mean something else now.
+            connection.numbering &+= 1
+            connection.durableLine = connection.line
             connection.acknowledgedLine = connection.line
             appendHello(connection, lastSequence: connection.line)
             return

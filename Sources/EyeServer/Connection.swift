@@ -37,6 +37,8 @@ final class Connection {
         case waitingForErasure
         /// Reading is on hold until the peer has taken its answers.
         case waitingForReader
+        /// What it has sent is judged when there is a frame to put it into.
+        case waitingForFrames
         /// The peer ended its side (or said QUIT); what it sent is becoming durable, then it gets its last answers.
         case ending
         /// Answers are being flushed; then the descriptor is closed.
@@ -54,6 +56,8 @@ final class Connection {
     let generation: UInt32
     var phase = Phase.open
     var mode = Mode.silent
+    /// Which numbering of its lines is in force: a HELLO begins another.
+    var numbering: UInt32 = 0
     /// Whether the peer has sent a command: then answers go out as they come.
     var talks = false
     /// Whether the peer has ended its side.

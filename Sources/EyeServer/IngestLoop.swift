@@ -82,6 +82,8 @@ final class IngestLoop: @unchecked Sendable {
     /// What the poller last told; what is there from `nextEvent` on has not had its turn.
     private var events = 0
     private var nextEvent = 0
+    /// Connections that wait for a frame.
+    var postponed: [Connection] = []
     private var dirty: [Connection] = []
     private var dirtyNow: [Connection] = []
 
@@ -153,6 +155,7 @@ final class IngestLoop: @unchecked Sendable {
             lookAtAccounts()
             takeMessages()
             takeVerdicts()
+            resumePostponed()
             while nextEvent < events, canRead {
                 let (token, readiness) = poller[nextEvent]
                 nextEvent += 1

@@ -205,9 +205,12 @@ extension IngestLoop {
         let batch = openBatch()
         let records = Int32(batch.frame.recordCount - firstRecord)
         let last = batch.runs.count - 1
+        let mode = connection?.mode ?? .silent
+        let numbering = connection?.numbering ?? 0
         if last >= 0, batch.runs[last].slot == slot, batch.runs[last].generation == generation,
-            batch.runs[last].isEvent == isEvent,
-            connection == nil || connection!.mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound
+            batch.runs[last].isEvent == isEvent, batch.runs[last].mode == mode,
+            batch.runs[last].numbering == numbering,
+            mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound
         {
             batch.runs[last].lastLine = lines.upperBound
             batch.runs[last].records += records
@@ -215,7 +218,8 @@ extension IngestLoop {
             batch.runs.append(
                 Run(
                     slot: slot, generation: generation, firstLine: lines.lowerBound, lastLine: lines.upperBound,
-                    firstRecord: Int32(firstRecord), records: records, isEvent: isEvent))
+                    firstRecord: Int32(firstRecord), records: records, mode: mode, numbering: numbering,
+                    isEvent: isEvent))
             connection?.runsBegun += 1
         }
     }

@@ -57,10 +57,16 @@ extension IngestLoop {
         partialBytes += rest
     }
 
-    /// Goes on with lines that had to wait.
+    /// Goes on with lines that had to wait; when there is a frame to put them into.
     func resume(_ connection: Connection) {
         switch connection.phase {
-        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader: connection.phase = .open
+        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames:
+            guard canRead else {
+                connection.phase = .waitingForFrames
+                postponed.append(connection)
+                return
+            }
+            connection.phase = .open
         case .open, .ending, .flushing, .lingering, .closed: return
         }
         let held = connection.partialCount
@@ -75,6 +81,15 @@ extension IngestLoop {
             unsafe buffer.deallocate()
         }
         if connection.phase != .closed { touch(connection) }
+    }
+
+    /// Goes on with those that waited for a frame.
+    func resumePostponed() {
+        if postponed.isEmpty || !canRead { return }
+        let waiting = postponed
+        postponed.removeAll(keepingCapacity: true)
+        // Who has to wait again is put down again.
+        for connection in waiting { resume(connection) }
     }
 
     /// The peer ended its side: a last line without LF counts, then everything settles.

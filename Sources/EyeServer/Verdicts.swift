@@ -46,13 +46,17 @@ extension IngestLoop {
             connection.duplicate += duplicates
             connection.rejected += refused
         }
-        if connection.mode == .each {
+        // As it was when they were judged: a run of mode silent may have refused lines between, whatever the mode is now.
+        if run.mode == .each {
             answerEach(connection, run, batch)
         } else if refused > 0 {
             answerRefused(connection, run, batch, count: refused)
         }
+        answerDeferred(connection)
         if refused > 0 && connection.clientSlot >= 0 { connection.stalled = .storageFull }
-        connection.durableLine = max(connection.durableLine, run.lastLine)
+        if run.numbering == connection.numbering {
+            connection.durableLine = max(connection.durableLine, run.lastLine)
+        }
         touch(connection)
     }
 
@@ -71,10 +75,14 @@ extension IngestLoop {
                 Reply.appendOK(line: line, id: outcome.id, to: &connection.output)
             }
         }
-        while let next = connection.deferred.first, next.afterRun <= connection.runsCompleted {
-            connection.output += next.bytes
-            connection.deferred.removeFirst()
-        }
+    }
+
+    /// Answers that waited for lines before them.
+    private func answerDeferred(_ connection: Connection) {
+        let count = connection.deferred.prefix { $0.afterRun <= connection.runsCompleted }.count
+        if count == 0 { return }
+        for next in connection.deferred[..<count] { connection.output += next.bytes }
+        connection.deferred.removeFirst(count)
     }
 
     /// The other modes: an error for each refused line. In mode silent the run may hold lines that were refused before;
@@ -82,7 +90,7 @@ extension IngestLoop {
     private func answerRefused(_ connection: Connection, _ run: Run, _ batch: Batch, count: UInt64) {
         let fault = Fault(.storageFull)
         let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        if connection.mode == .silent {
+        if run.mode == .silent {
             unsafe answerError(connection, line: run.firstLine, fault, nothing)
             connection.errorsMore += count - 1
             return

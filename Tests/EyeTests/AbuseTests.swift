@@ -200,6 +200,27 @@ private final class Clients: @unchecked Sendable {
         #expect(try server.residentKiB() - before < 64 * 1024 + count * 512)
     }
 
+    /// Many small connections that all wait for the same commit: together they need more frames than a loop has.
+    @Test func manyWaitAtOnce() throws {
+        let server = try AbusedServer()
+        let healthy = try HealthyClient(server)
+        let clients = Clients()
+        for _ in 0..<300 { clients.all.append(try server.connect()) }
+        // What all have sent is there when it goes on.
+        server.signal(SIGSTOP)
+        for (number, client) in clients.all.enumerated() {
+            let hello =
+                "HELLO {\"proto\":1,\"mode\":\"acks\",\"client_id\":\"c\(number)\",\"token\":\"\(server.token)\"}\n"
+            try client.send(server.line() + "SYNC\n" + server.line() + hello + server.line() + "SYNC\n")
+        }
+        server.signal(SIGCONT)
+        for client in clients.all {
+            while try client.readLine() != "+SYNC 1" {}
+            while try client.readLine() != "+SYNC 1" {}
+        }
+        try healthy.go(20)
+    }
+
     @Test(arguments: ["malformed", "wrong token", "no JSON at all"])
     func floods(kind: String) throws {
         let total = AbuseTests.isLong ? 1_000_000 : 20_000
