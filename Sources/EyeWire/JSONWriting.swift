@@ -21,8 +21,15 @@ extension JSON {
                 }
                 continue
             }
-            appendEscaped(byte, to: &out)
-            i += 1
+            let start = i
+            while i < text.count, isPlain(scanner.byte(i)) { i += 1 }
+            if i > start {
+                // In bounds: just read so far.
+                unsafe out.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[start..<i]))
+            } else {
+                appendEscaped(byte, to: &out)
+                i += 1
+            }
         }
         out.append(0x22)
     }
@@ -42,7 +49,13 @@ extension JSON {
         literal.withUTF8Buffer { bytes in unsafe appendString(UnsafeRawBufferPointer(bytes), to: &out) }
     }
 
-    /// One ASCII byte inside a string.
+    /// An ASCII byte that stands for itself inside a string.
+    @inline(__always)
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F && byte != 0x22 && byte != 0x5C
+    }
+
+    /// One ASCII byte inside a string that does not stand for itself.
     private static func appendEscaped(_ byte: UInt8, to out: inout [UInt8]) {
         switch byte {
         case 0x22: out.append("\\\"")
@@ -50,8 +63,7 @@ extension JSON {
         case 0x0A: out.append("\\n")
         case 0x0D: out.append("\\r")
         case 0x09: out.append("\\t")
-        case 0..<0x20, 0x7F: appendUnit(UInt32(byte), to: &out)
-        default: out.append(byte)
+        default: appendUnit(UInt32(byte), to: &out)
         }
     }
 

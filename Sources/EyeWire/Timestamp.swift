@@ -107,36 +107,26 @@ public enum Timestamp {
             rest += 86_400_000_000
         }
         let date = date(ofDay: day)
-        let seconds = rest / 1_000_000
-        append(date.year, digits: 4, to: &out)
-        out.append(UInt8(ascii: "-"))
-        append(date.month, digits: 2, to: &out)
-        out.append(UInt8(ascii: "-"))
-        append(date.day, digits: 2, to: &out)
-        out.append(UInt8(ascii: "T"))
-        append(seconds / 3600, digits: 2, to: &out)
-        out.append(UInt8(ascii: ":"))
-        append(seconds / 60 % 60, digits: 2, to: &out)
-        out.append(UInt8(ascii: ":"))
-        append(seconds % 60, digits: 2, to: &out)
-        out.append(UInt8(ascii: "."))
-        append(rest % 1_000_000, digits: 6, to: &out)
-        out.append(UInt8(ascii: "Z"))
+        let (year, month) = (UInt64(bitPattern: date.year), UInt64(bitPattern: date.month))
+        let (seconds, micros) = (UInt64(bitPattern: rest / 1_000_000), UInt64(bitPattern: rest % 1_000_000))
+        // Eight characters each, the first one lowest; appended at once.
+        let words = (
+            (pair(year / 100) | pair(year % 100) << 16 | pair(month) << 40 | 0x2D00_002D_0000_0000).littleEndian,
+            (pair(UInt64(bitPattern: date.day)) | pair(seconds / 3600) << 24 | pair(seconds / 60 % 60) << 48
+                | 0x0000_3A00_0054_0000).littleEndian,
+            (pair(seconds % 60) << 8 | pair(micros / 10_000) << 32 | pair(micros / 100 % 100) << 48
+                | 0x0000_0000_2E00_003A).littleEndian,
+            (pair(micros % 100) | 0x5A_0000).littleEndian
+        )
+        // In bounds: 27 bytes of the tuple's 32.
+        unsafe withUnsafeBytes(of: words) { bytes in
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[0..<27]))
+        }
     }
 
-    private static func append(_ number: Int64, digits: Int, to out: inout [UInt8]) {
-        // The lowest digit first, so that every division is by a constant; there are at most six.
-        var text: UInt64 = 0
-        var rest = UInt64(truncatingIfNeeded: number)
-        for _ in 0..<digits {
-            text = text << 8 | (rest % 10 &+ 0x30)
-            rest /= 10
-        }
-        for _ in 0..<digits {
-            out.append(UInt8(truncatingIfNeeded: text))
-            text >>= 8
-        }
-    }
+    /// The two digits of a number below 100, the first one lowest.
+    @inline(__always)
+    private static func pair(_ number: UInt64) -> UInt64 { 0x3030 &+ (number / 10 | (number % 10) << 8) }
 }
 
 /// The day of a timestamp, remembered for the next one: text and value.

@@ -57,17 +57,33 @@ public struct UUID: Hashable, Comparable, Sendable {
 
     /// Appends the 36 characters, in lower case.
     public func append(to out: inout [UInt8]) {
-        for position in 0..<16 {
-            if position == 4 || position == 6 || position == 8 || position == 10 { out.append(0x2D) }
-            let half = position < 8 ? high : low
-            let byte = UInt8(truncatingIfNeeded: half >> UInt64(56 - 8 * (position & 7)))
-            out.append(UUID.digit(byte >> 4))
-            out.append(UUID.digit(byte & 15))
+        let (a, b) = (UUID.digits(high >> 32), UUID.digits(high & 0xFFFF_FFFF))
+        let (c, d) = (UUID.digits(low >> 32), UUID.digits(low & 0xFFFF_FFFF))
+        // Eight characters each, the first one lowest, the hyphens where they stand; appended at once.
+        let words = (
+            a.littleEndian,
+            (0x2D | (b & 0xFFFF_FFFF) << 8 | 0x2D << 40 | (b >> 32) << 48).littleEndian,
+            (b >> 48 | 0x2D << 16 | (c & 0xFFFF_FFFF) << 24 | 0x2D << 56).littleEndian,
+            (c >> 32 | d << 32).littleEndian,
+            (d >> 32).littleEndian
+        )
+        // In bounds: 36 bytes of the tuple's 40.
+        unsafe withUnsafeBytes(of: words) { bytes in
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[0..<UUID.textBytes]))
         }
     }
 
-    /// The lower-case hex digit of a value below 16.
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 &+ value : 0x57 &+ value }
+    /// The eight lower-case hex digits of a number below 2^32, the first one lowest.
+    @inline(__always)
+    private static func digits(_ number: UInt64) -> UInt64 {
+        // Each byte gets two, each digit one: the highest byte first.
+        var spread = number.byteSwapped >> 32
+        spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
+        spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
+        let values = spread >> 4 & 0x000F_000F_000F_000F | (spread & 0x000F_000F_000F_000F) << 8
+        let letters = (values &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return values &+ 0x3030_3030_3030_3030 &+ letters &* 0x27
+    }
 
     /// A random UUID, version 4.
     public static func random(using generator: inout some RandomNumberGenerator) -> UUID {
