@@ -72,6 +72,8 @@ struct BenchQuery {
         events = JSONPick.number("count", in: try connection.require("/events/?count=1").body) ?? last
         let samples = try sample(last)
         let choice = choice
+        // What every other figure has in it: the two programs waking each other.
+        try measure("round trip, /-/healthy", plan.repeats) { _ in "/-/healthy" }
         try measure("event by id", plan.repeats) { _ in "/event_detail/\(1 + choice.next() % last)" }
         try measure("a session, first 100", plan.repeats) {
             "/events/?session_id=\(samples[$0 % samples.count].session)"
