@@ -1,5 +1,6 @@
 import EyeSystem
 import Foundation
+import Glibc
 import Synchronization
 import Testing
 
@@ -53,7 +54,19 @@ import Testing
         func cancel() { progress.cancelled.add(1, ordering: .relaxed) }
     }
 
-    /// `/busy` works without end; anything else is answered at once.
+    /// A body that has no end, and does not know that the service has one.
+    private final class LongBody: BodyProducer {
+        private let progress: Progress
+        init(_ progress: Progress) { self.progress = progress }
+        func produce(into out: inout [UInt8], room: Int) -> Production {
+            progress.steps.add(1, ordering: .relaxed)
+            out.append(contentsOf: repeatElement(UInt8(ascii: "x"), count: room))
+            return .more
+        }
+        func cancel() { progress.cancelled.add(1, ordering: .relaxed) }
+    }
+
+    /// `/busy` works without end, `/long` answers without end; anything else is answered at once.
     private final class BusyResponder: Responder {
         private let progress: Progress
         private let step: () -> Void
@@ -65,6 +78,9 @@ import Testing
             if head.bytes.matches(head.path, "/busy") {
                 progress.busy.add(1, ordering: .relaxed)
                 return EndlessExchange(progress, step)
+            }
+            if head.bytes.matches(head.path, "/long") {
+                return ImmediateExchange(Response(status: 200, body: .stream(LongBody(progress))))
             }
             progress.readAt.store(progress.steps.load(ordering: .relaxed), ordering: .relaxed)
             return ImmediateExchange(Response(status: 200))
@@ -143,5 +159,31 @@ import Testing
             #expect(listening.isEnded())
             #expect(progress.cancelled.load(ordering: .relaxed) == 1)
         }
+    }
+
+    /// What the end of the service cuts must not look whole, least of all to HTTP/1.0, where a body ends with its connection.
+    @Test(arguments: ["1.0", "1.1"]) func anAnswerCutByTheEndIsReset(version: String) throws {
+        #expect(try Self.cutByTheEnd("GET /long HTTP/\(version)\r\nHost: a\r\n\r\n").errorAtEnd() == ECONNRESET)
+    }
+
+    /// A client whose answer had begun when its loop ended. The loop is gone then, as with its process.
+    private static func cutByTheEnd(_ request: String) throws -> TestClient {
+        let progress = Progress()
+        let loop = try HTTPLoop(address: try SocketAddress.resolve("127.0.0.1:0"), time: progress.time)
+        let thread = try Thread.start(name: "loop") {
+            try? loop.run(BusyResponder(progress, {}))
+            progress.isDone.store(true, ordering: .relaxed)
+        }
+        let client = try TestClient(loop.address)
+        try client.send(request)
+        try ServiceFixture.wait("the answer to begin") { progress.steps.load(ordering: .relaxed) > 0 }
+        loop.stop()
+        try ServiceFixture.wait("the end of the loop") {
+            progress.time.advance(milliseconds: HTTPLimits.tickMilliseconds)
+            return progress.isDone.load(ordering: .relaxed)
+        }
+        thread.join()
+        #expect(progress.cancelled.load(ordering: .relaxed) == 1)
+        return client
     }
 }

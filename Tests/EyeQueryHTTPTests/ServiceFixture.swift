@@ -2,6 +2,7 @@
 
 import EyeStore
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Glibc
 import Testing
@@ -10,7 +11,8 @@ import Testing
 
 /// The service under test. Stops and removes everything at its end.
 final class ServiceFixture {
-    let folder: String
+    private let home: TemporaryFolder
+    var folder: String { home.path }
     let accounts: AccountFile
     let service: HTTPService
     private(set) var ingest: FakeIngest?
@@ -25,8 +27,8 @@ final class ServiceFixture {
     init(
         ingest wantsIngest: Bool = true, connectionsMax: Int = HTTPLimits.connectionsMax, origins: [String] = []
     ) throws {
-        var template = Array("/tmp/eye-http-XXXXXX\0".utf8CString)
-        folder = String(cString: mkdtemp(&template)!)
+        home = try TemporaryFolder()
+        let folder = home.path
         let time = SystemTime()
         accounts = AccountFile(RealDisk(), folder: folder, time: time)
         _ = try accounts.firstStart()
@@ -46,7 +48,6 @@ final class ServiceFixture {
     deinit {
         service.stop()
         ingest?.stop()
-        try? FileManager.default.removeItem(atPath: folder)
     }
 
     func startIngest() throws { ingest = try FakeIngest(folder) }
@@ -179,6 +180,15 @@ final class TestClient {
             return true
         } catch {
             return false
+        }
+    }
+
+    /// Reads until the connection is over: 0 when it was ended, else the error of recv(2).
+    func errorAtEnd() -> Int32 {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(socket, &buffer, buffer.count, 0)
+            if count <= 0 { return count == 0 ? 0 : errno }
         }
     }
 

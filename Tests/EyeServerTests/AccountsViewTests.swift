@@ -2,6 +2,7 @@
 
 import EyeStore
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Synchronization
 import Testing
@@ -12,9 +13,8 @@ import Testing
     /// A look that finds the file unchanged because another thread has just read it must not come back before that thread's
     /// book is there: a token that was made before the look would be refused.
     @Test func whoLooksSeesWhatWasThere() throws {
-        let folder = NSTemporaryDirectory() + "eye-view-" + UUID().uuidString.prefix(8)
-        try RealDisk().makeDirectory(folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let home = try TemporaryFolder()
+        let folder = home.path
         let time = SystemTime()
         let file = AccountFile(RealDisk(), folder: folder, time: time)
         _ = try file.firstStart()

@@ -3,6 +3,7 @@
 
 import EyeStore
 import EyeSystem
+import EyeTestVectors
 import EyeWire
 import Foundation
 import Glibc
@@ -13,6 +14,8 @@ import Testing
 /// A service for one test.
 final class RunningIngest {
     let folder: String
+    /// Nil: it is another one's.
+    private let home: TemporaryFolder?
     let token: String
     let service: IngestService
     private var isStopped = false
@@ -21,9 +24,10 @@ final class RunningIngest {
         disk: any Disk = RealDisk(), loops: Int = 2, segmentBytes: Int64 = 64 << 20, folder: String? = nil,
         idleMilliseconds: UInt64 = IngestOptions.idleMillisecondsDefault
     ) throws {
-        self.folder = folder ?? NSTemporaryDirectory() + "eye-" + Foundation.UUID().uuidString.prefix(8)
+        let home = try folder == nil ? TemporaryFolder() : nil
+        self.home = home
+        self.folder = folder ?? home?.path ?? ""
         let time = SystemTime()
-        try RealDisk().makeDirectory(self.folder)
         let accounts = AccountFile(RealDisk(), folder: self.folder, time: time)
         _ = try accounts.firstStart()
         token = try accounts.addToken(named: "t\(Int.random(in: 0..<1 << 60))", scopes: .ingest).secret
@@ -50,7 +54,6 @@ final class RunningIngest {
 
     deinit {
         do { try stop() } catch { Issue.record(error) }
-        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// An event line without its LF.

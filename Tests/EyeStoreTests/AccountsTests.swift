@@ -7,16 +7,13 @@ import Testing
 
 /// A folder of its own for a test, removed at the end.
 final class AccountFolder {
-    let path: String
+    private let home: TemporaryFolder
     let disk = RealDisk()
     let time = SettableTime()
 
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "eye-accounts-\(UUID().uuidString)").path
-        try disk.makeDirectory(path)
-    }
+    init() throws { home = try TemporaryFolder() }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    var path: String { home.path }
 
     var file: AccountFile { AccountFile(disk, folder: path, time: time) }
 

@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func rareSessionsAndNames() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let events = try Self.store(folder.path, frames: 12, eventsPerFrame: 400)
         let snapshot = try StoreReader(RealDisk(), folder: folder.path).snapshot()
         for newestFirst in [true, false] {
@@ -55,7 +55,7 @@ import Testing
     /// What was sound when it was indexed, and is not any more.
     @Test(arguments: [true, false])
     func damageBehindTheIndex(newestFirst: Bool) throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let events = try Self.store(folder.path, frames: 3, eventsPerFrame: 300)
         let reader = StoreReader(RealDisk(), folder: folder.path)
         var filter = EventFilter()

@@ -34,7 +34,7 @@ import Testing
     /// A store with a history of commits and erasures, and what must be left of it.
     struct History {
         var random: SeededGenerator
-        let folder = TemporaryFolder()
+        let folder: TemporaryFolder
         let writer: StoreWriter
         let options: StoreOptions
         let reader: StoreReader
@@ -45,6 +45,7 @@ import Testing
         var erasedSessions: Set<ID128> = []
 
         init(seed: UInt64) throws {
+            folder = try TemporaryFolder()
             random = SeededGenerator(seed: seed)
             options = .test(segmentBytes: Int64([2_500, 12_000, 1 << 20].randomElement(using: &random)!))
             writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: options, time: TestTime())
@@ -145,7 +146,7 @@ import Testing
             if Bool.random(using: &history.random) { try history.eraseSomething() }
         }
         let left = history.left
-        let copy = TemporaryFolder()
+        let copy = try TemporaryFolder()
         let backup = try StoreBackup(RealDisk(), from: history.folder.path, to: copy.path, isRunning: true)
         try backup.run { _ in }
         for _ in 0..<3 {
@@ -168,7 +169,7 @@ import Testing
     }
 
     @Test func laterEventsOfTheSessionAreNew() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
         let session = Self.session(1)
@@ -193,7 +194,7 @@ import Testing
 
     /// A session without events is erased too: its id is what it is about.
     @Test func anOpenedSessionGoesAway() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
         let frame = Frame()
@@ -207,7 +208,7 @@ import Testing
 
     /// An erased event's event_id goes on being known: a retry of it does not come back.
     @Test func aRetryDoesNotBringItBack() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
         var event = TestEvent()
@@ -225,7 +226,7 @@ import Testing
 
     /// More ranges than one commit has room for: it takes several, and ingest goes on between them.
     @Test func aScatteredSessionTakesSeveralCommits() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
         let events = 2 * StoreLimits.tombstoneRangesMax + 7

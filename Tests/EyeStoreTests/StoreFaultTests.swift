@@ -240,7 +240,7 @@ import Testing
     }
 
     @Test func aFollowerSeesEveryEventOnceAcrossSegments() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(
             RealDisk(), folder: folder.path, options: .test(segmentBytes: 1_000), time: TestTime())
         let reader = StoreReader(RealDisk(), folder: folder.path)
@@ -268,7 +268,7 @@ import Testing
     }
 
     @Test func aReaderBeforeTheFirstStartSeesAnEmptyStore() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let reader = StoreReader(RealDisk(), folder: folder.path)
         #expect(try reader.snapshot().all().events.isEmpty)
         #expect(try reader.snapshot().allSessions().isEmpty)

@@ -1,24 +1,12 @@
 // What the store's tests share: a folder of their own, a clock they set, and short ways to fill a frame and to read a store.
 
 import EyeSystem
-import Foundation
+import EyeTestVectors
 
 @testable import EyeStore
 
-/// A temporary folder, removed at the end of its life.
-final class TemporaryFolder: Sendable {
-    let path: String
-    init() {
-        path = NSTemporaryDirectory() + "eye-store-" + UUID().uuidString
-    }
-    deinit {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            // Never made.
-        }
-    }
-}
+/// A folder that goes with its owner.
+typealias TemporaryFolder = EyeTestVectors.TemporaryFolder
 
 /// A clock that the test sets.
 final class TestTime: TimeSource, @unchecked Sendable {

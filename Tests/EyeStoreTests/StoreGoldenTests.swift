@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func theSameCallsGiveTheSameBytes() throws {
-        let temporary = TemporaryFolder()
+        let temporary = try TemporaryFolder()
         try Self.write(RealDisk(), temporary.path)
         if ProcessInfo.processInfo.environment["EYE_STORE_GOLDEN"] != nil {
             if FileManager.default.fileExists(atPath: Self.folder) {
@@ -83,15 +83,16 @@ import Testing
     }
 
     @Test func itIsReadAndWrittenOn() throws {
-        let temporary = TemporaryFolder()
-        try FileManager.default.copyItem(atPath: Self.folder, toPath: temporary.path)
-        let reader = StoreReader(RealDisk(), folder: temporary.path)
+        let temporary = try TemporaryFolder()
+        let folder = temporary.path + "/copy"
+        try FileManager.default.copyItem(atPath: Self.folder, toPath: folder)
+        let reader = StoreReader(RealDisk(), folder: folder)
         let (events, damage) = try reader.snapshot().all()
         #expect(events == Self.events.reversed())
         #expect(damage.isEmpty)
         #expect(try reader.snapshot().allSessions().count == 4)
-        #expect(try RejectedReader(RealDisk(), folder: temporary.path).find(1)?.token == 1)
-        let writer = try StoreWriter.open(RealDisk(), folder: temporary.path, options: .test(), time: TestTime())
+        #expect(try RejectedReader(RealDisk(), folder: folder).find(1)?.token == 1)
+        let writer = try StoreWriter.open(RealDisk(), folder: folder, options: .test(), time: TestTime())
         #expect(writer.recovery.isClean)
         #expect(writer.nextEventID == 10)
         #expect(writer.eventIDCount == 4)

@@ -73,7 +73,7 @@ import Testing
     @Test(arguments: 1...TestSize.pick(12, long: 24))
     func answersLikeTheSlowEvaluator(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let segmentBytes = Int64([3_000, 20_000, 1 << 20].randomElement(using: &random)!)
         let writer = try StoreWriter.open(
             RealDisk(), folder: folder.path, options: .test(segmentBytes: segmentBytes, seals: seed % 3 != 0),

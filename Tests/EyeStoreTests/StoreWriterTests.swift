@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct StoreWriterTests {
     @Test func numbersEventsWithoutGapsAcrossRestarts() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         for round in 0..<3 {
             let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
             #expect(writer.nextEventID == UInt64(round * 2 + 1))
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func aSecondWriterIsLockedOut() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let writer = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())
         #expect {
             _ = try StoreWriter.open(RealDisk(), folder: folder.path, options: .test(), time: TestTime())

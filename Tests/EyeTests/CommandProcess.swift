@@ -1,3 +1,4 @@
+import EyeTestVectors
 import Foundation
 
 /// A run of the built `eye`, which lies beside the test bundle.
@@ -51,14 +52,4 @@ struct CommandRun {
 }
 
 /// A folder that goes with its owner.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "eye-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
+typealias TemporaryFolder = EyeTestVectors.TemporaryFolder

@@ -9,7 +9,7 @@ import Testing
 
 /// A log segment of given events and what sealing makes of it.
 final class SealedFixture {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
     let disk: any Disk
     private(set) var events: [TestEvent]
     private(set) var nextSequence: UInt64 = 1
@@ -17,6 +17,7 @@ final class SealedFixture {
 
     /// Writes `events` as one segment. Their ids are set.
     init(_ events: [TestEvent], disk: any Disk = RealDisk(), _ more: (Frame) -> Void = { _ in }) throws {
+        folder = try TemporaryFolder()
         self.disk = disk
         self.events = events
         let writer = try StoreWriter.open(
