@@ -11,6 +11,8 @@ final class AccountWatch {
     private let log: Log?
     private let channel: ControlChannel
     private(set) var book: AccountBook?
+    /// Why the file could not be read when it was looked at last; nil: it could.
+    private(set) var cause: String?
     private var lastLook: UInt64?
     /// Token → when its use was last reported, in seconds of the monotonic clock.
     private var uses: [UInt32: UInt64] = [:]
@@ -26,10 +28,26 @@ final class AccountWatch {
     func refresh() {
         lastLook = time.monotonicNanoseconds()
         do throws(AccountError) {
-            if let news = try file.refresh() { book = news }
+            if let news = try file.refresh() {
+                book = news
+                cause = nil
+            }
         } catch {
+            cause = AccountWatch.brief(error)
             // Thrown once per cause; the book that we have goes on.
             log?.warning("the accounts cannot be read", ["cause": error.description])
+        }
+    }
+
+    /// Why, for those who may not know where the file is.
+    private static func brief(_ error: AccountError) -> String {
+        switch error {
+        case .noFolder: "there is no data folder yet"
+        case .noAccounts: "there are no accounts yet"
+        case .damaged: "the account file is damaged"
+        case .newer: "the account file was written by a newer version"
+        case .system(let cause, _): "the account file cannot be read (\(cause))"
+        default: "the account file cannot be read"
         }
     }
 

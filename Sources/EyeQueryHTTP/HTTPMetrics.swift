@@ -75,9 +75,13 @@ final class HTTPMetrics: Sendable {
             "eye_http_live_skipped_events_total", "counter", "Event ids that live streams skipped because of that.",
             gauges.skippedEvents)
         one(
-            "eye_query_damaged_ranges", "gauge", "Damaged places of the store that queries have met.",
+            "eye_query_damaged_ranges", "gauge",
+            "Damaged places of the store that queries have met, and places where segments are missing.",
             gauges.damagedRanges)
-        one("eye_query_damaged_bytes", "gauge", "Bytes in damaged places that queries have met.", gauges.damagedBytes)
+        one(
+            "eye_query_damaged_bytes", "gauge",
+            "Bytes in damaged places that queries have met; missing segments and sealed blocks whose place is not known count as 0.",
+            gauges.damagedBytes)
         one("eye_ingest_up", "gauge", "1 when the ingest side answers, 0 when it does not.", isIngestUp ? 1 : 0)
     }
 

@@ -47,6 +47,19 @@ final class LoginDesk {
         tickets[nextTicket] = exchange
     }
 
+    /// Why a login got no token although the password may be right.
+    static func problem(_ error: AccountError) -> Problem {
+        switch error {
+        case .system(let cause, _) where cause.isUnwritable:
+            Problem(
+                503, "io",
+                "A login makes a token, and this service may not write the accounts; use a token that was made before.")
+        case .noFolder, .noAccounts:
+            Problem.unavailable("io", "There are no accounts yet; the first start of the service makes them.")
+        default: Problem.unavailable("io", "The accounts cannot be changed now; try again later.")
+        }
+    }
+
     /// Answers the logins that the hasher has finished. Called when the loop was woken.
     func settle() {
         for (ticket, outcome) in hasher.takeResults() {
@@ -68,7 +81,7 @@ final class LoginDesk {
             case .failed(let error):
                 limiter.giveBack(user: exchange.user, address: exchange.address)
                 log?.error("a login could not be kept", ["cause": error.description])
-                exchange.finish(Problem.unavailable("io", "The accounts cannot be changed now; try again later."))
+                exchange.finish(LoginDesk.problem(error))
             }
         }
     }

@@ -51,11 +51,17 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
         var notes: [String] = []
         if let ranges = numbers["eye_store_damaged_ranges"], ranges > 0 {
             let bytes = numbers["eye_store_damaged_bytes"] ?? 0
-            notes.append(
-                "damage: the last start found \(ranges) damaged places (\(bytes) bytes); 'eye verify' lists them")
+            let places = ranges == 1 ? "1 damaged place" : "\(ranges) damaged places"
+            // What is missing has no bytes.
+            let size = bytes == 0 ? "" : bytes == 1 ? " (1 byte)" : " (\(bytes) bytes)"
+            let lists = ranges == 1 ? "names it" : "lists them"
+            notes.append("damage: the last start found \(places)\(size); 'eye verify' \(lists)")
         }
         if let segments = numbers["eye_store_damaged_segments"], segments > 0 {
-            notes.append("damage: \(segments) closed segments are damaged and not sealed; 'eye verify' lists them")
+            notes.append(
+                segments == 1
+                    ? "damage: 1 closed segment is damaged and not sealed; 'eye verify' names it"
+                    : "damage: \(segments) closed segments are damaged and not sealed; 'eye verify' lists them")
         }
         if numbers["eye_store_sealing_failed"] == 1 {
             notes.append("sealing: the last attempt to seal a closed segment failed; the ingest side's log says why")

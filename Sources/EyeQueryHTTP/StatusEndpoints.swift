@@ -68,7 +68,9 @@ enum StatusEndpoints {
         if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
         if ingest.isFull { reasons.append("storage-full: less room than --min-free-bytes is left; events are refused") }
         accounts.refresh()
-        if accounts.book == nil { reasons.append("no-accounts: the account file cannot be read; nobody can log in") }
+        if accounts.book == nil {
+            reasons.append("no-accounts: nobody can log in; \(accounts.cause ?? "the account file cannot be read")")
+        }
         if let cause = store.cause() { reasons.append("no-store: \(cause)") }
         return ready(reasons: reasons, notes: ingest.notes + store.damageNotes())
     }

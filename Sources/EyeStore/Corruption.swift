@@ -128,6 +128,8 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
         switch error.errno {
         case EROFS: return "its file system is mounted read-only: 'eye serve --only http' and 'eye verify' work there"
         case EACCES, EPERM: return "check whom it and its folder belong to, and start eye as that user"
+        case ENXIO:
+            return "it is no plain file: move it away, put what belongs there back if you have it, and start again"
         case EMFILE, ENFILE: return "raise the limit of open files (ulimit -n)"
         default: return "check that it exists and is writable"
         }

@@ -10,7 +10,19 @@ public enum DataFolder {
         ("log", .folder), ("index", .folder), ("sealed", .folder), ("rejected", .folder), ("rejected/log", .folder),
         (StoreLock.name, .file), ("watermark", .file), (AccountFile.name, .file), (AccountFile.lockName, .file),
         (TokenUse.name, .file), (RetentionClock.fileName, .file), ("rejected/watermark", .file),
+        // Under these names files are made before they take another's place.
+        ("watermark.new", .file), (AccountFile.temporaryName, .file), (TokenUse.temporaryName, .file),
+        (RetentionClock.fileName + ".new", .file), ("rejected/watermark.new", .file),
     ]
+
+    /// Folders that hold nothing but files of the store, and what others put there.
+    private static let segmentFolders = ["log", "sealed", "index", "rejected/log"]
+
+    /// Whether the store makes, replaces or removes files of this name in one of these.
+    private static func isOurs(_ name: String) -> Bool {
+        name.hasSuffix(".new") || SegmentFolder.base(name, ".log") != nil || SegmentFolder.base(name, ".idx") != nil
+            || SealedFolder.segment(name) != nil
+    }
 
     /// Throws when something there is not of the kind that belongs there. What is missing is fine. `sockets`: names of sockets;
     /// `onlyFolders`: what is no folder is not looked at.
@@ -20,6 +32,12 @@ public enum DataFolder {
         try check(disk, folder, .folder)
         for (name, kind) in entries where kind == .folder || !onlyFolders { try check(disk, "\(folder)/\(name)", kind) }
         for name in sockets { try check(disk, "\(folder)/\(name)", .socket) }
+        if onlyFolders { return }
+        for part in segmentFolders {
+            for (name, kind) in strangers(disk, "\(folder)/\(part)") where isOurs(name) {
+                throw .inTheWay(path: "\(folder)/\(part)/\(name)", is: kind, wanted: .file)
+            }
+        }
     }
 
     private static func check(_ disk: RealDisk, _ path: String, _ wanted: FileKind) throws(StoreOpenError) {
@@ -35,6 +53,11 @@ public enum DataFolder {
             let digits = String(found.permissions, radix: 8)
             return "\(path) (\(String(repeating: "0", count: 4 - digits.utf8.count))\(digits))"
         }
+    }
+
+    /// What is no plain file; nothing where the folder is not there yet, or cannot be listed, which the first one who does finds out.
+    private static func strangers(_ disk: RealDisk, _ folder: String) -> [(name: String, kind: FileKind)] {
+        do throws(SystemError) { return try disk.strangers(folder) } catch { return [] }
     }
 
     /// Nil: nothing is there, or we may not look, which the first one who opens it finds out.

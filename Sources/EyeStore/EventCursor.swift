@@ -230,6 +230,8 @@ public final class EventCursor {
     /// The loop of a step. `drain` uses up the events that are at hand.
     private func work(_ drain: () throws(IndexFault) -> CursorState?) throws(SystemError) -> CursorState {
         budget.begin()
+        // What it has learned of its segments is not true of another store's.
+        if !isDone { try snapshot.checkStore() }
         while true {
             if isDone { return .end }
             do throws(IndexFault) {

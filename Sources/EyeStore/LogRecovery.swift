@@ -191,7 +191,7 @@ struct LogRecovery {
         }
         var isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
         let missing = try MissingSegments(disk, folder: folder, segments: segments).all(
-            firstKept: position.firstKeptEventID, next: known.nextEventID, read: Set(findings.map(\.base)))
+            firstKept: position.firstKeptEventID, next: known.nextEventID, read: findings)
         report.damage = missing + damage(in: findings, behind: sealed)
         if isLost { note(&report, mark, findings.first, known: known, position) }
         if let last = findings.first, last.position.nextSequence < sealed.nextSequence { isLost = true }

@@ -108,7 +108,7 @@ struct LogVerification {
             }
             if error.isMissing, try isDropped() { return }
             begin(segment.base, firstEventID: nil, isFirst: isFirst)
-            note(segment.name, [(0, segment.bytes, .unreadable)], next: nil)
+            note(segment.name, [(0, segment.bytes, error.isNoFile ? .foreignFile : .unreadable)], next: nil)
             about.isClean = false
             segments.append(about)
             progress(segment.bytes)

@@ -1,5 +1,5 @@
 // Segments that are not there. The name of a sealed one says which records it holds, so records between it and the next segment that no
-// name covers are a file that is gone; a closed segment of the log says the same by its index. Retention takes from the front only, and the
+// name covers are a file that is gone; a closed segment of the log says the same by its index, or by its last frame. Retention takes from the front only, and the
 // newest header says how far; erasure changes no name. Looked for by each start, and by readers whenever they list the folders.
 
 import EyeSystem
@@ -50,9 +50,9 @@ struct MissingSegments {
     }
 
     /// All of them, for a start: also at the front, where events before the first segment are neither there nor dropped by retention, and
-    /// behind closed segments of the log, as far as their indexes tell. `read`: segments of the log that recovery has read; `next`: the
+    /// behind closed segments of the log, as far as their indexes tell, or their last frames. `read`: what recovery has read of the log; `next`: the
     /// event id behind everything that is there.
-    func all(firstKept: UInt64, next: UInt64, read: Set<UInt64>) throws(SystemError) -> [Corruption] {
+    func all(firstKept: UInt64, next: UInt64, read: [SegmentFindings]) throws(SystemError) -> [Corruption] {
         var found: [Corruption] = []
         if let oldest = segments.first, oldest.first > 1, let first = try firstEventID(oldest), first > firstKept {
             found.append(
@@ -62,27 +62,78 @@ struct MissingSegments {
             in: segments, firstKept: firstKept, next: next,
             firstEventID: { name throws(SystemError) in try firstEventID(name) },
             nextEventID: { name throws(SystemError) in try nextEventID(name) })
-        for (index, older) in segments.enumerated().dropLast().suffix(StoreLimits.startIndexesMax)
-        where !older.isSealed && !read.contains(older.first) {
-            if let gone = try behindLog(older.first, segments[index + 1]) { found.append(gone) }
+        var tailsLeft = StoreLimits.startTailsMax
+        for (index, older) in segments.enumerated().dropLast().suffix(StoreLimits.startIndexesMax).reversed()
+        where !older.isSealed {
+            let newer = segments[index + 1]
+            let end: (nextSequence: UInt64, nextEventID: UInt64)?
+            if let known = read.first(where: { $0.base == older.first }) {
+                end = MissingSegments.end(of: known)
+            } else {
+                end = try self.end(ofLog: older.first, before: newer.first, &tailsLeft)
+            }
+            guard let end, end.nextSequence < newer.first else { continue }
+            let nextEventID = max(try firstEventID(newer) ?? end.nextEventID, end.nextEventID)
+            found.append(Corruption(older, .missingBehind, first: end.nextEventID, next: nextEventID))
         }
         return found.sorted { $0.segment < $1.segment }
     }
 
-    /// What is missing between closed segment `base` of the log and the next one there is; nil: nothing, or its index cannot tell.
-    private func behindLog(_ base: UInt64, _ newer: SegmentName) throws(SystemError) -> Corruption? {
+    /// Where segment `base` of the log ends; nil: not before sequence `next`, or nothing can tell, or its end is damaged, which is a finding
+    /// of its own. `tailsLeft`: so many segments without an index may still be read.
+    private func end(
+        ofLog base: UInt64, before next: UInt64, _ tailsLeft: inout Int
+    ) throws(SystemError) -> (nextSequence: UInt64, nextEventID: UInt64)? {
         let path = folder + "/index/" + SegmentFolder.name(base, ".idx")
-        guard let index = try IndexFile.open(disk, path: path, base: base, cache: cache),
-            index.nextSequence < newer.first, index.nextEventID > 0
-        else { return nil }
-        do throws(IndexFault) {
-            // Its end is damaged: that is a finding of its own.
-            if try index.allGaps().contains(where: { $0.nextEventID >= index.nextEventID }) { return nil }
+        if let index = try IndexFile.open(disk, path: path, base: base, cache: cache) {
+            guard index.nextSequence < next, index.nextEventID > 0 else { return nil }
+            do throws(IndexFault) {
+                let isDamaged = try index.allGaps().contains { $0.nextEventID >= index.nextEventID }
+                return isDamaged ? nil : (index.nextSequence, index.nextEventID)
+            } catch {
+                return nil
+            }
+        }
+        guard tailsLeft > 0 else { return nil }
+        tailsLeft -= 1
+        return try lastFrame(base).map { ($0.nextSequence, $0.nextEventID) }
+    }
+
+    /// The same of a segment that was read from front to back.
+    private static func end(of found: SegmentFindings) -> (nextSequence: UInt64, nextEventID: UInt64)? {
+        let position = found.position
+        if found.damage.contains(where: { $0.nextEventID >= position.nextEventID }) { return nil }
+        return (position.nextSequence, position.nextEventID)
+    }
+
+    /// The header of the frame that segment `base` of the log ends with; nil: it ends with something else, or cannot be read.
+    private func lastFrame(_ base: UInt64) throws(SystemError) -> FrameHeader? {
+        let buffer = ByteBuffer(count: StoreLimits.frameBytesMax)
+        var got = 0
+        var salt: UInt32?
+        do throws(SystemError) {
+            let file = try disk.open(folder + "/" + SegmentName.log(base).file, .read)
+            salt = try SegmentHeader.read(file)?.salt
+            let bytes = try file.size()
+            got = try unsafe file.read(
+                into: buffer.bytes, at: max(bytes - Int64(StoreLimits.frameBytesMax), Int64(StoreLimits.headerBytes)))
         } catch {
+            if error.errno == EMFILE || error.errno == ENFILE { throw error }
             return nil
         }
-        let end = try firstEventID(newer) ?? index.nextEventID
-        return Corruption(.log(base), .missingBehind, first: index.nextEventID, next: max(end, index.nextEventID))
+        guard let salt else { return nil }
+        let smallest = StoreLimits.headerBytes + StoreLimits.trailerBytes
+        // Backwards: what is inside a frame's payload does not end where the file does.
+        for start in stride(from: got - smallest, through: 0, by: -1) {
+            // In bounds: from `start` to the end of what was read.
+            let frame = unsafe buffer.view(got).slice(start, got - start)
+            guard unsafe frame[0] == FrameHeader.magicFirstByte,
+                let header = unsafe FrameHeader.parse(frame, salt: salt), header.frameBytes == frame.count,
+                unsafe header.matches(frame)
+            else { continue }
+            return header
+        }
+        return nil
     }
 
     private func firstEventID(_ name: SegmentName) throws(SystemError) -> UInt64? {

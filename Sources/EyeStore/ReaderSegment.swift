@@ -67,8 +67,8 @@ final class ReaderSegment: KeptSegment {
         do throws(SystemError) {
             file = try disk.open(path, .read)
         } catch {
-            // A segment that we may not read is damaged for us: everything else is served.
-            guard error.errno == EACCES || error.errno == EPERM else { throw error }
+            // A segment that we may not read, or that is no file, is damaged for us: everything else is served.
+            guard error.errno == EACCES || error.errno == EPERM || error.isNoFile else { throw error }
             file = ClosedFile()
         }
         return file ?? ClosedFile()

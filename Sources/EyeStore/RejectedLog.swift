@@ -151,7 +151,13 @@ public final class RejectedReader {
     }
 
     /// The id that the next sample will get; 1 while there is none.
-    public func nextID() throws(SystemError) -> UInt64 { try watermark.read()?.mark.nextSequence ?? 1 }
+    public func nextID() throws(SystemError) -> UInt64 { try mark()?.nextSequence ?? 1 }
+
+    /// How far the samples are durable, by the file that has the name now.
+    private func mark() throws(SystemError) -> Watermark? {
+        if watermark.isReplaced() { watermark.reopen() }
+        return try watermark.read()?.mark
+    }
 
     /// Shows samples with ids below `before` (nil: all), newest first, until `body` returns false.
     public func list(before: UInt64? = nil, _ body: (RejectedSample) -> Bool) throws(SystemError) {
@@ -194,7 +200,7 @@ public final class RejectedReader {
 
     /// Oldest first.
     private func segments() throws(SystemError) -> [Segment] {
-        let mark = try watermark.read()?.mark
+        let mark = try mark()
         let bases = try SegmentFolder.list(disk, folder + "/log", ".log")
         return bases.enumerated().map { index, base in
             if index < bases.count - 1 { return Segment(base: base, durable: nil, next: bases[index + 1]) }

@@ -23,7 +23,8 @@ struct SegmentReading {
             found.fileBytes = try file.size()
         } catch {
             if error.isFull || error.errno == EMFILE || error.errno == ENFILE { throw error }
-            found.noteDamage(0, 0, .unreadable, next: found.position.nextEventID)
+            let cause = error.isNoFile ? CorruptionCause.foreignFile : .unreadable
+            found.noteDamage(0, 0, cause, next: found.position.nextEventID)
             return found
         }
         let scanner = SegmentScanner(file, base: base, limit: found.fileBytes)

@@ -30,6 +30,8 @@ public enum StoreLimits {
     public static let startScanBytesMax: Int64 = 256 << 20
     /// Indexes that a start may look at for it.
     public static let startIndexesMax = 4096
+    /// Closed segments without an index whose last frame a start looks for, the newest ones.
+    public static let startTailsMax = 16
     /// Bytes of the line kept in a rejected sample.
     public static let rejectedLineBytesMax = 4096
     /// Bytes of a rejected sample's message.

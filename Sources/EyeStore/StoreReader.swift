@@ -15,7 +15,8 @@ public struct ReaderLimits: Sendable {
     /// Sealed segments whose files are kept open.
     public var openSealedSegments = 512
     /// How long what the folders of segments looked like is believed while nothing was committed (nanoseconds): sealing, and the end of what
-    /// retention drops, may be seen so much later; what is durable, and what is erased, never. 0: looked at by every snapshot.
+    /// retention drops, may be seen so much later, and that another store has its place; what is durable, and what is erased, never. 0: looked
+    /// at by every snapshot.
     public var folderLookNanoseconds: UInt64 = 0
 
     public init() {}
@@ -31,7 +32,7 @@ public final class StoreReader {
     /// The clock that steps are held to.
     let time: any TimeSource
     /// What tombstones hide.
-    let erasures = ReaderErasures()
+    private(set) var erasures = ReaderErasures()
     private let limits: ReaderLimits
     private let watermark: WatermarkReader
     private let seed: UInt64
@@ -48,6 +49,10 @@ public final class StoreReader {
     private var listed: FolderStamps?
     /// When that was, on the monotonic clock.
     private var lookedAt: UInt64 = 0
+    /// The folder of the log that was seen last, whatever was in it.
+    private var logFolder: FileStamp?
+    /// Counts the stores that were found in the folder one after the other: snapshots of an earlier one are over.
+    private(set) var storeNumber: UInt64 = 0
     /// Damaged places met by queries so far, each once; at most `damageMax`.
     private var met: [Corruption] = []
     private static let damageMax = 1000
@@ -79,9 +84,13 @@ public final class StoreReader {
     /// The store as it is durable now: a few small calls, more only when a segment was begun, sealed or dropped. An empty store if there
     /// is none.
     public func snapshot() throws(SystemError) -> Snapshot {
-        let found = try watermark.read()?.mark
         let now = time.monotonicNanoseconds()
-        if isListStale || found == nil || found != mark || now &- lookedAt >= limits.folderLookNanoseconds {
+        let isLookDue = isListStale || now &- lookedAt >= limits.folderLookNanoseconds
+        if isLookDue { lookForAnother() }
+        let found = try watermark.read()?.mark
+        // It never goes back while a store lives, whoever writes it: other files were put over these.
+        if let found, let mark, found.generation < mark.generation { forget() }
+        if isLookDue || isListStale || found == nil || found != mark {
             let stamps = FolderStamps(disk, folder)
             if isListStale || found?.segment != mark?.segment || found == nil || stamps != listed {
                 try list(stamps)
@@ -110,6 +119,39 @@ public final class StoreReader {
             tombstones: isHere ? found.tombstones : nil)
     }
 
+    /// Looks whether another store has the place of the one that was read so far.
+    private func lookForAnother() {
+        let (isMarkOther, isLogOther) = (watermark.isReplaced(), isLogReplaced())
+        if isMarkOther || isLogOther { forget() }
+    }
+
+    /// Whether another folder is where the log was.
+    private func isLogReplaced() -> Bool {
+        do throws(SystemError) {
+            let now = try disk.stamp(folder + "/log")
+            defer { logFolder = now }
+            return logFolder.map { !$0.isSameFile(as: now) } ?? false
+        } catch {
+            // Not there, for the moment or for good: the listing finds it out.
+            return false
+        }
+    }
+
+    /// Another store is in the folder: one that was restored from a backup, or the same with files made anew. Nothing that was learned
+    /// holds any more.
+    private func forget() {
+        storeNumber += 1
+        watermark.reopen()
+        mark = nil
+        kept.removeAll()
+        segments = []
+        firstKeptEventID = 1
+        erasures = ReaderErasures()
+        missing = []
+        met = []
+        isListStale = true
+    }
+
     private func snapshot(
         durableBytes: Int64? = nil, nextEventID: UInt64?, nextSequence: UInt64? = nil, tombstones: UInt32? = nil
     ) -> Snapshot {
@@ -120,6 +162,8 @@ public final class StoreReader {
 
     /// The segments as they are now, for a snapshot that has lost one of its own.
     func listAgain() throws(SystemError) -> (segments: [SegmentName], list: UInt64) {
+        // It may have lost all of them.
+        lookForAnother()
         try list(FolderStamps(disk, folder))
         return (segments, listNumber)
     }
@@ -309,6 +353,8 @@ public struct Snapshot {
     private(set) var list: UInt64
     /// No segment that begins behind this sequence is part of it.
     private let lastBase: UInt64
+    /// The reader's store that it is of.
+    public let storeNumber: UInt64
 
     init(
         reader: StoreReader, segments: [SegmentName], list: UInt64, durableBytes: Int64?, nextEventID: UInt64?,
@@ -322,6 +368,12 @@ public struct Snapshot {
         self.nextSequence = nextSequence
         self.tombstones = tombstones
         lastBase = segments.last?.first ?? 0
+        storeNumber = reader.storeNumber
+    }
+
+    /// Throws ESTALE when the store that it is of is not in the folder any more.
+    func checkStore() throws(SystemError) {
+        if storeNumber != reader.storeNumber { throw SystemError(errno: ESTALE, call: "stat") }
     }
 
     /// The highest event id that may be shown; 0: none.
@@ -336,6 +388,7 @@ public struct Snapshot {
     /// Finds its segments again after one of them was sealed, rewritten or dropped: the same moment, in the files of now.
     mutating func listAgain() throws(SystemError) {
         let found = try reader.listAgain()
+        try checkStore()
         segments = found.segments.filter { $0.first <= lastBase }
         list = found.list
         // The segment that was the last is closed when it is not the last of the log any more.
@@ -344,6 +397,7 @@ public struct Snapshot {
 
     /// The first event id of segment `index` by its header; nil: it is damaged, or the segment is gone.
     func firstEventID(_ index: Int) throws(SystemError) -> UInt64? {
+        try checkStore()
         do throws(SystemError) {
             return try reader.segment(segments[index]).firstEventID()
         } catch {
@@ -383,6 +437,7 @@ public struct Snapshot {
 
     /// Prepares the index of segment `index`; nil: work is left.
     func prepare(_ index: Int) throws(SystemError) -> (any SegmentIndex)? {
+        try checkStore()
         let isLast = index == segments.count - 1
         return try reader.segment(segments[index]).prepare(
             durable: isLast ? durableBytes : nil, next: isLast ? nil : segments[index + 1].first)

@@ -58,6 +58,8 @@ final class WatermarkReader {
     private let disk: any Disk
     private let path: String
     private var file: (any DiskFile)?
+    /// Which one that is. While it is open no other file gets its inode.
+    private var opened: FileStamp?
     private let buffer = ByteBuffer(count: Watermark.fileBytes)
 
     init(_ disk: any Disk, path: String) {
@@ -69,6 +71,8 @@ final class WatermarkReader {
     func read() throws(SystemError) -> (mark: Watermark, version: Int)? {
         if file == nil {
             do throws(SystemError) {
+                // Looked at first: one that takes its place in between is taken for another later, not for this one.
+                opened = try disk.stamp(path)
                 file = try disk.open(path, .read)
             } catch {
                 if error.errno == ENOENT { return nil }
@@ -97,6 +101,13 @@ final class WatermarkReader {
 
     /// Opens the file anew next time: called when its content does not fit the segments that are there.
     func reopen() { file = nil }
+
+    /// Whether another file has its name by now, at the price of one stat(2). One that has no name any more may still be written: it is
+    /// followed on.
+    func isReplaced() -> Bool {
+        guard file != nil, let opened else { return false }
+        do throws(SystemError) { return try !disk.stamp(path).isSameFile(as: opened) } catch { return false }
+    }
 }
 
 /// Publishes a watermark.

@@ -36,6 +36,7 @@ public protocol DiskLock: AnyObject, Sendable {}
 
 /// A file system.
 public protocol Disk: AnyObject, Sendable {
+    /// ENXIO: `path` names something that has no content of its own to be read, such as a FIFO or a socket. Never waits for one.
     func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile
     /// Names in a directory, without `.` and `..`, in no order.
     func list(_ directory: String) throws(SystemError) -> [String]
@@ -93,25 +94,54 @@ public final class RealDisk: Disk {
             case .write: O_RDWR
             case .create: O_RDWR | O_CREAT | O_EXCL
             }
-        return RealFile(try Descriptor.open(path, flags: flags))
+        // Without O_NONBLOCK open(2) waits until a FIFO has another end.
+        let file = try Descriptor.open(path, flags: flags | O_NONBLOCK)
+        let kind = try FileKind.of(file)
+        // A folder can be opened for reading, and says EISDIR when it is read.
+        guard kind == .file || kind == .folder else { throw SystemError(errno: ENXIO, call: "open") }
+        return RealFile(file)
     }
 
     public func list(_ directory: String) throws(SystemError) -> [String] {
+        var names: [String] = []
+        try each(directory) { name, _ in names.append(name) }
+        return names
+    }
+
+    /// Gives the name and the `d_type` of every entry to `body`, without `.` and `..`.
+    private func each(
+        _ directory: String, _ body: (_ name: String, _ type: UInt8) throws(SystemError) -> Void
+    ) throws(SystemError) {
         guard let stream = unsafe opendir(directory) else { throw SystemError.last("opendir") }
         defer { unsafe _ = closedir(stream) }
-        var names: [String] = []
         while true {
             errno = 0
             guard let entry = unsafe readdir(stream) else {
                 if errno != 0 { throw SystemError.last("readdir") }
-                return names
+                return
             }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 // In bounds: d_name is a NUL-terminated array inside the entry (readdir(3)).
                 unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
-            if name != "." && name != ".." { names.append(name) }
+            if name != "." && name != ".." { try body(name, unsafe entry.pointee.d_type) }
         }
+    }
+
+    /// The entries of a directory whose kind is another one than that of a plain file, without `.` and `..`: what links lead to. Asks the
+    /// file system about those alone that the directory itself does not call plain files.
+    public func strangers(_ directory: String) throws(SystemError) -> [(name: String, kind: FileKind)] {
+        var found: [(name: String, kind: FileKind)] = []
+        try each(directory) { (name, type) throws(SystemError) in
+            if type == UInt8(DT_REG) { return }
+            do throws(SystemError) {
+                let kind = try status("\(directory)/\(name)").kind
+                if kind != .file { found.append((name, kind)) }
+            } catch {
+                // Gone meanwhile, or not ours to look at: whoever opens it finds that out.
+            }
+        }
+        return found
     }
 
     public func rename(_ from: String, to: String) throws(SystemError) {
@@ -142,7 +172,7 @@ public final class RealDisk: Disk {
     }
 
     public func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
-        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT)
+        let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_NONBLOCK)
         let pauseMilliseconds = 10
         var waited = 0
         while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
@@ -158,7 +188,7 @@ public final class RealDisk: Disk {
     public func isLocked(_ path: String) throws(SystemError) -> Bool {
         let file: Descriptor
         do throws(SystemError) {
-            file = try Descriptor.open(path, flags: O_RDONLY)
+            file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
         } catch {
             if error.errno == ENOENT { return false }
             throw error

@@ -18,6 +18,9 @@ public struct FileStamp: Hashable, Sendable {
         self.modifiedNanoseconds = modifiedNanoseconds
         self.bytes = bytes
     }
+
+    /// Whether it is the same file or folder, whatever is in it by now.
+    public func isSameFile(as other: FileStamp) -> Bool { device == other.device && inode == other.inode }
 }
 
 extension Disk {

@@ -5,6 +5,12 @@ import Glibc
 extension SystemError {
     /// There is no such file or folder: ENOENT.
     public var isMissing: Bool { errno == ENOENT }
+    /// It is no plain file, but a FIFO, a socket or a device (ENXIO), or a folder (EISDIR).
+    public var isNoFile: Bool { errno == ENXIO || errno == EISDIR }
+    /// This process may not write there, or nobody may: EACCES, EPERM, EROFS.
+    public var isUnwritable: Bool { errno == EACCES || errno == EPERM || errno == EROFS }
+    /// What was begun with it is not there any more, another has its place: ESTALE.
+    public var isStale: Bool { errno == ESTALE }
     /// Somebody else holds it, or it would have to wait: EWOULDBLOCK.
     public var isWouldBlock: Bool { errno == EWOULDBLOCK }
     /// The disk itself failed: EIO.

@@ -84,6 +84,17 @@ private let event =
         #expect(reasons("eye_store_full 0\neye_store_sealing_failed 1\n") == (false, 1))
     }
 
+    /// One is no plural, and what is missing has no bytes.
+    @Test(arguments: [
+        (1, 0, "1 damaged place; 'eye verify' names it"), (1, 1, "1 damaged place (1 byte); 'eye verify' names it"),
+        (2, 70, "2 damaged places (70 bytes); 'eye verify' lists them"),
+    ]) func damageInWords(ranges: Int, bytes: Int, text: String) {
+        let metrics = "eye_store_damaged_ranges \(ranges)\neye_store_damaged_bytes \(bytes)\n"
+        let ingest = ReadyExchange.ingest(Array("\(metrics)eye_store_damaged_segments 1\n".utf8))
+        let segment = "damage: 1 closed segment is damaged and not sealed; 'eye verify' names it"
+        #expect(ingest.notes == ["damage: the last start found \(text)", segment])
+    }
+
     @Test func theIndexIsForPeople() throws {
         let service = try ServiceFixture(ingest: false)
         let index = try service.call("GET", "/")

@@ -2,6 +2,7 @@
 // that are lines in memory.
 
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Glibc
 import Synchronization
@@ -19,7 +20,8 @@ final class SetClock: TimeSource {
 
 /// A store and what looks at it.
 final class LiveFixture {
-    let folder: String
+    private let home: TemporaryFolder
+    var folder: String { home.path }
     let clock = SetClock()
     // Nil for a moment: one holds the lock until it goes.
     private var writer: StoreWriter?
@@ -31,8 +33,8 @@ final class LiveFixture {
     private let behindMax: UInt64
 
     init(segmentBytes: Int64 = 64 << 20, retainBytes: UInt64? = nil, behindMax: UInt64 = 1000) throws {
-        var template = Array("/tmp/eye-live-XXXXXX\0".utf8CString)
-        folder = String(cString: mkdtemp(&template)!)
+        home = try TemporaryFolder()
+        let folder = home.path
         var options = StoreOptions()
         options.segmentBytes = segmentBytes
         options.minFreeBytes = 0
@@ -50,7 +52,6 @@ final class LiveFixture {
     deinit {
         try? writer?.close()
         try? rejected?.close()
-        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// Both sides end and start anew.
@@ -63,6 +64,15 @@ final class LiveFixture {
         store = EventSource(RealDisk(), folder: folder, limits: ReaderLimits())
         loop = try HTTPLoop(address: try SocketAddress.resolve("127.0.0.1:0"), time: clock)
         feed = LiveFeed(loop: loop, store: store, time: clock, behindMax: behindMax)
+    }
+
+    /// The ingest side ends, its watermark is lost, and it starts anew; the HTTP side goes on.
+    func loseWatermark() throws {
+        try writer?.close()
+        writer = nil
+        try FileManager.default.removeItem(atPath: folder + "/watermark")
+        writer = try StoreWriter.open(RealDisk(), folder: folder, options: options, time: clock)
+        feed.poll()
     }
 
     /// Commits events, all in one commit, and looks.

@@ -257,6 +257,19 @@ import Testing
     }
 
     /// Those that came while nobody listened, and more than the feed keeps, come from the files.
+    /// A stream ends with the store that it began with, also one that waits: its client comes again and misses nothing.
+    @Test func endsWithItsStore() throws {
+        let fixture = try LiveFixture()
+        let line = fixture.stream("after=0")
+        try fixture.commit(3)
+        #expect(line.ids == [1, 2, 3] && !line.isWhole)
+        try fixture.loseWatermark()
+        #expect(line.ids == [1, 2, 3] && line.isWhole && line.line.connection.isIdle)
+        let again = fixture.stream("", ["Last-Event-ID: \(line.lastID ?? "")"])
+        try fixture.commit(2)
+        #expect(again.ids == [4, 5] && !again.isWhole)
+    }
+
     @Test func refusedEventsResume() throws {
         let fixture = try LiveFixture()
         let first = fixture.stream("include=accepted,rejected")

@@ -114,11 +114,11 @@ import Testing
         #expect(reader.damage.isEmpty)
     }
 
-    /// Of the log only the index says what a closed segment ends with.
-    @Test func aMissingSegmentOfTheLog() throws {
+    /// Of the log only the index says what a closed segment ends with, or its last frame.
+    @Test(arguments: [true, false]) func aMissingSegmentOfTheLog(hasIndexes: Bool) throws {
         var store = try SealingTests.Store(seals: false)
         try store.write(commits: 20)
-        while try store.writer.maintain() {}
+        while hasIndexes, try store.writer.maintain() {}
         try store.writer.close()
         store.disk.locked.removeAll()
         #expect(try start(store.disk).damage.isEmpty)
@@ -140,5 +140,23 @@ import Testing
             #expect(try reader.snapshot().all(filter).damage.ranges == [ids])
             #expect(reader.damage == report.damage, "\(reader.damage)")
         }
+    }
+
+    /// The newest segment's opening is damaged, so that recovery reads the one before, too: what is missing between them is told.
+    @Test func aMissingSegmentBetweenTwoThatRecoveryReads() throws {
+        var store = try SealingTests.Store(seals: false)
+        try store.write(commits: 20)
+        while try store.writer.maintain() {}
+        try store.writer.close()
+        let logs = store.files("log")
+        func first(_ number: Int) throws -> UInt64 {
+            try #require(try SegmentHeader.read(store.disk.open("d/log/" + logs[number], .read))).firstEventID
+        }
+        let ids = try first(logs.count - 2)...(first(logs.count - 1) - 1)
+        store.disk.names["d/log/" + logs[logs.count - 2]] = nil
+        store.disk.names["d/log/" + logs[logs.count - 1]]!.now[StoreLimits.headerBytes + 3] ^= 1
+        store.disk.locked.removeAll()
+        let damage = try start(store.disk).damage
+        #expect(damage.filter { $0.cause == .missingBehind }.map(\.eventIDs) == [ids], "\(damage)")
     }
 }

@@ -17,6 +17,8 @@ final class LiveStream: BodyProducer {
     private(set) var place: LivePlace
     /// The place that was asked for, if it lies ahead of the newest event.
     private let ahead: UInt64?
+    /// The store that it began with; nil: there was none to be read.
+    private let storeNumber: UInt64?
     private var left: Int
 
     private var hasBegun = false
@@ -57,6 +59,7 @@ final class LiveStream: BodyProducer {
                 rejected: min(asked.rejected ?? UInt64.max, feed.rejectedNext - 1))
         }
         self.ahead = ahead
+        storeNumber = feed.snapshot?.storeNumber
         if !query.showsRejected { place.rejected = nil }
     }
 
@@ -72,8 +75,12 @@ final class LiveStream: BodyProducer {
         guard isWaiting else { return }
         // Whoever is asked for more asks whether its token may still be used.
         let isTokenDue = now - lastPulled >= HTTPLimits.liveTokenMilliseconds * 1_000_000
-        if hasEvents || hasRejected || isCommentDue(now) || isTokenDue { wake() }
+        if hasEvents || hasRejected || isCommentDue(now) || isTokenDue || isOver { wake() }
     }
+
+    /// Another store has the place of the one that it began with, where its ids may mean other events: the client comes again, and is told
+    /// when it is ahead of that one.
+    private var isOver: Bool { storeNumber != feed.snapshot?.storeNumber }
 
     private var hasEvents: Bool { query.showsAccepted && feed.newest > place.event }
     private var hasRejected: Bool { place.rejected.map { $0 + 1 < feed.rejectedNext } ?? false }
@@ -99,7 +106,7 @@ final class LiveStream: BodyProducer {
         let start = out.count
         isWaiting = false
         lastPulled = now
-        if isFinished {
+        if isFinished || isOver {
             end()
             return .end
         }

@@ -78,6 +78,7 @@ extension AccountError: CustomStringConvertible {
     }
 
     private static func advice(_ error: SystemError) -> String {
+        if error.isNoFile { return "; it is no plain file: move it away, put back what belongs there, and try again" }
         if error.isInputOutput || error.isFailedSync { return "; the disk failed: look at it (dmesg), then try again" }
         return error.isFull ? "; nothing was changed: make room on the disk, then try again" : ""
     }

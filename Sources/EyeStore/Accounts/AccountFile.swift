@@ -234,6 +234,10 @@ public final class AccountFile: Sendable {
         let temporary = "\(folder)/\(AccountFile.temporaryName)"
         do throws(SystemError) {
             try disk.removeIfPresent(temporary)
+        } catch {
+            throw .system(error, path: temporary)
+        }
+        do throws(SystemError) {
             let file = try disk.open(temporary, .create)
             try file.write(all: bytes)
             try file.synchronize()

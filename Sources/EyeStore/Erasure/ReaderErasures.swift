@@ -131,7 +131,10 @@ final class ReaderErasures {
 extension Snapshot {
     /// Does a little towards knowing what is erased. True: `erased` is complete; false: call again. Every query asks before it looks at
     /// anything else.
-    func prepareErasures() throws(SystemError) -> Bool { try reader.erasures.prepare(self) }
+    func prepareErasures() throws(SystemError) -> Bool {
+        try checkStore()
+        return try reader.erasures.prepare(self)
+    }
 
     /// Ids of events that must not be shown; complete once `prepareErasures` said so.
     var erased: IDSet { reader.erasures.ids }
