@@ -25,12 +25,7 @@ enum BenchCommand {
             Option(
                 name: "http", placeholder: "HOST:PORT", kind: .address,
                 help: "Posts NDJSON to the HTTP service; latencies are those of requests."),
-            Option(name: "token-file", placeholder: "FILE", kind: .text, help: "Reads the token from FILE."),
-            Option(
-                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
-                help:
-                    "The token itself; better as variable or in a file, arguments are seen by everybody on this machine."
-            ),
+            CommandTable.tokenFile(), CommandTable.token(),
             Option(
                 name: "connections", short: "c", placeholder: "N", kind: .number(1...BenchLimits.connectionsMax),
                 fallback: "1", help: "Connections (UDP: sockets), served by one thread for each processor."),
@@ -78,7 +73,8 @@ enum BenchCommand {
     static func plan(_ invocation: Invocation) throws(Failure) -> BenchPlan {
         let target = try target(invocation)
         var plan = BenchPlan(
-            target: target, token: try token(invocation), connections: Int(invocation.number("connections") ?? 1),
+            target: target, token: try SendJob.token(invocation),
+            connections: Int(invocation.number("connections") ?? 1),
             count: invocation.number("count").map { UInt64($0) },
             seconds: invocation.number("seconds").map { Double($0) },
             rate: invocation.number("rate").map { Double($0) }, linesPerPiece: 1,
@@ -118,16 +114,5 @@ enum BenchCommand {
             if invocation.given.contains(name) { break }
         }
         throw Failure("'off' is no address to send to: write HOST:PORT", code: ExitCode.usage)
-    }
-
-    /// The token, from --token-file or --token.
-    static func token(_ invocation: Invocation) throws(Failure) -> [UInt8] {
-        if let path = invocation.text("token-file") {
-            guard !invocation.given.contains("token") else {
-                throw Failure("give one of --token and --token-file", code: ExitCode.usage)
-            }
-            return try SecretFile.line(path, what: "token")
-        }
-        return Array((invocation.text("token") ?? "").utf8)
     }
 }

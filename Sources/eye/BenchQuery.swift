@@ -59,7 +59,9 @@ struct BenchQuery {
 
     init(_ plan: BenchQueryPlan) throws(Failure) {
         self.plan = plan
-        connection = try QueryConnection(plan.address, token: plan.token)
+        connection = try Failure.ofService { () throws(ServiceAway) in
+            try QueryConnection(plan.address, token: plan.token)
+        }
         choice = SeededChoice(plan.seed)
     }
 

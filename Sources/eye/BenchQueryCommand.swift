@@ -13,13 +13,7 @@ enum BenchQueryCommand {
             "really stored: use a data folder of its own, and let the service seal them before you measure.",
         ],
         options: [
-            Option(
-                name: "http", placeholder: "HOST:PORT", kind: .address, environment: "EYE_HTTP",
-                fallback: "127.0.0.1:8000", help: "The HTTP service."),
-            Option(name: "token-file", placeholder: "FILE", kind: .text, help: "Reads the token from FILE."),
-            Option(
-                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
-                help: "A token with scope read (and ingest, for --fill); better as variable or in a file."),
+            CommandTable.http, CommandTable.tokenFile(), CommandTable.token(scope: "read (and ingest, for --fill)"),
             Option(
                 name: "repeat", placeholder: "N", kind: .number(1...1_000_000), fallback: "200",
                 help: "How often each query is asked."),
@@ -44,7 +38,7 @@ enum BenchQueryCommand {
             Option(name: "json", kind: .flag, help: "The result as one JSON object."),
         ],
         run: { invocation throws(Failure) in
-            let token = try BenchCommand.token(invocation)
+            let token = try SendJob.token(invocation)
             if token.isEmpty { throw Failure("a token is needed: use --token-file or EYE_TOKEN", code: ExitCode.usage) }
             let seed = UInt64(invocation.number("seed") ?? 1)
             if let count = invocation.number("fill") {

@@ -60,16 +60,15 @@ struct ConfigFile {
         init(options: [Option]) { self.options = options }
 
         /// `key = value`, a comment or nothing. Blanks around key and value do not count; a `#` that begins the line or stands
-        /// behind a blank begins a comment.
-        mutating func take(_ line: ArraySlice<UInt8>, number: Int) {
-            let line = ConfigFile.trimmed(ConfigFile.withoutComment(line))
+        /// behind a blank begins a comment; for values in quotes see `ConfigValue`.
+        mutating func take(_ whole: ArraySlice<UInt8>, number: Int) {
+            let line = ConfigValue.trimmed(ConfigValue.withoutComment(whole))
             if line.isEmpty { return }
             guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else {
                 faults.append((number, "'\(String(decoding: line, as: UTF8.self))' is not 'key = value'"))
                 return
             }
-            let key = String(decoding: ConfigFile.trimmed(line[..<equals]), as: UTF8.self)
-            let value = String(decoding: ConfigFile.trimmed(line[(equals + 1)...]), as: UTF8.self)
+            let key = String(decoding: ConfigValue.trimmed(line[..<equals]), as: UTF8.self)
             let known = options.filter { !$0.isCommandLineOnly }
             guard let option = known.first(where: { $0.name == key }) else {
                 if options.contains(where: { $0.name == key }) {
@@ -78,6 +77,13 @@ struct ConfigFile {
                     let meant = Suggestion.text(for: key, among: known.map(\.name))
                     faults.append((number, "unknown key '\(key)'\(meant)"))
                 }
+                return
+            }
+            let value: String
+            do throws(ConfigValue.Fault) {
+                value = try ConfigValue.read(whole[(equals + 1)...])
+            } catch {
+                faults.append((number, "\(key): \(error.problem)"))
                 return
             }
             if let before = found[key], !option.isRepeatable {
@@ -91,22 +97,4 @@ struct ConfigFile {
             }
         }
     }
-
-    private static func withoutComment(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var last = UInt8(ascii: " ")
-        for index in line.indices {
-            if line[index] == UInt8(ascii: "#") && isBlank(last) { return line[..<index] }
-            last = line[index]
-        }
-        return line
-    }
-
-    private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var text = text.drop(while: isBlank)
-        while let last = text.last, isBlank(last) { text.removeLast() }
-        return text
-    }
-
-    /// A carriage return too: files that were written elsewhere.
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
 }

@@ -14,10 +14,12 @@ struct Greeting {
     private let http: SocketAddress?
     private let statusPlace: SocketAddress?
     private let first: FirstCredentials?
+    /// Whether tokens can be made here.
+    private let isWritable: Bool
 
     init(
         _ options: ServeOptions, tcp: SocketAddress?, udp: SocketAddress?, http: SocketAddress?,
-        status: SocketAddress?, first: FirstCredentials?
+        status: SocketAddress?, first: FirstCredentials?, isWritable: Bool
     ) {
         self.options = options
         self.tcp = tcp
@@ -25,6 +27,7 @@ struct Greeting {
         self.http = http
         statusPlace = status
         self.first = first
+        self.isWritable = isWritable
     }
 
     private static let event =
@@ -76,6 +79,7 @@ struct Greeting {
     }
 
     private var examples: [String] {
+        guard isWritable else { return readOnlyExamples }
         var lines: [String] = []
         let token = first?.token ?? "$TOKEN"
         if let tcp {
@@ -99,6 +103,15 @@ struct Greeting {
             lines.insert("Try it:", at: 0)
         }
         return lines
+    }
+
+    /// Where nothing can be written nobody can log in either.
+    private var readOnlyExamples: [String] {
+        guard let http else { return [] }
+        return [
+            "This process may not write in \(options.data): no token can be made here, nor by logging in. With one that was made before:",
+            "  curl -s http://\(http)/events/ -H \"Authorization: Token $READ\"",
+        ]
     }
 
     /// How this program was called: `swift run` puts it in no PATH.

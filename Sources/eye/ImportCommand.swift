@@ -23,13 +23,7 @@ enum ImportCommand {
                 name: "tcp", placeholder: "HOST:PORT", kind: .address,
                 help: "Sends by TCP instead of to the socket in the data folder."),
             Option(name: "unix", placeholder: "PATH", kind: .text, help: "Sends to this Unix socket."),
-            Option(
-                name: "token-file", placeholder: "FILE", kind: .text, help: "Reads the token for the events from FILE."),
-            Option(
-                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
-                help:
-                    "The token itself; better as variable or in a file, arguments are seen by everybody on this machine."
-            ),
+            CommandTable.tokenFile("the token for the events"), CommandTable.token(),
             Option(
                 name: "client-id", placeholder: "ID", kind: .text,
                 help: "What the file is recognised by. Without it its content."),

@@ -14,8 +14,27 @@ struct ServiceAway: Error {
     var retryMilliseconds: Int32?
 }
 
+extension Failure {
+    /// Runs `body`; a service that is away is a failure.
+    static func ofService<Result>(_ body: () throws(ServiceAway) -> Result) throws(Failure) -> Result {
+        do throws(ServiceAway) {
+            return try body()
+        } catch {
+            throw error.failure ?? Failure(error.cause)
+        }
+    }
+}
+
 /// What the service says when it does not answer with 200.
 enum ServiceProblem {
+    /// The same as the end of a try: another one is in vain, unless the fault is the service's (5xx), or a proxy's before it.
+    static func away(_ status: Int, _ body: [UInt8], retrySeconds: Int?) -> ServiceAway {
+        let failure = failure(status, body)
+        guard (500...599).contains(status) else { return ServiceAway(cause: failure.message, failure: failure) }
+        return ServiceAway(
+            cause: failure.message, retryMilliseconds: retrySeconds.map { Int32(min(max($0, 1), 60)) * 1000 })
+    }
+
     /// The problem in a body (RFC 9457), as a failure.
     static func failure(_ status: Int, _ body: [UInt8]) -> Failure {
         let detail = text("detail", body) ?? ""
@@ -98,10 +117,7 @@ final class LiveConnection {
             }
             guard isWhole || input.count > LiveConnection.headBytesMax else { continue }
             guard let head else { throw ServiceAway(cause: "it closed the connection") }
-            let failure = ServiceProblem.failure(head.status, head.body(of: input) ?? [])
-            guard head.status == 503 else { throw ServiceAway(cause: failure.message, failure: failure) }
-            throw ServiceAway(
-                cause: failure.message, retryMilliseconds: head.retrySeconds.map { Int32(min($0, 60)) * 1000 })
+            throw ServiceProblem.away(head.status, head.body(of: input) ?? [], retrySeconds: head.retrySeconds)
         }
     }
 

@@ -22,14 +22,7 @@ enum SendCommand {
                 name: "udp", placeholder: "HOST:PORT", kind: .address,
                 help: "Sends by UDP, which answers nothing: what is lost or rejected stays unknown here."),
             Option(name: "unix", placeholder: "PATH", kind: .text, help: "Sends to a Unix socket, DIR/ingest.sock."),
-            Option(
-                name: "token-file", placeholder: "FILE", kind: .text,
-                help: "Reads the token for lines without one from FILE."),
-            Option(
-                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
-                help:
-                    "The token itself; better as variable or in a file, arguments are seen by everybody on this machine."
-            ),
+            CommandTable.tokenFile("the token for lines without one"), CommandTable.token(),
             Option(
                 name: "client-id", placeholder: "ID", kind: .text,
                 help:

@@ -20,14 +20,17 @@ func runServe(_ invocation: Invocation) -> Int32 {
         let manager = ServiceManager(Environment.all, log: log)
         _ = try OpenFiles.raiseLimit()
         let disk = RealDisk()
-        try Serve.prepareFolder(disk, options.data, sockets: options.only == .http ? [] : Serve.sockets)
+        let isReader = options.only == .http
+        try Serve.prepareFolder(disk, options.data, sockets: isReader ? [] : Serve.sockets, mayBeMissing: isReader)
         if let warning = Serve.openPermissions(disk, options.data) { log.warning(warning) }
         let accounts = AccountFile(disk, folder: options.data, time: time)
         if !manager.isThere {
-            first = try Failure.ofAccounts { () throws(AccountError) in try accounts.firstStart() }
+            first = try Serve.firstAccounts(accounts, isReader: isReader)
             if first?.isBesideEvents ?? false { log.warning(Greeting.accountsWereMissing, ["file": accounts.path]) }
-        } else if try Serve.isMissing(disk, accounts.path) {
-            throw Failure(Serve.noAccounts(accounts, options.data), code: ExitCode.store)
+        }
+        if first == nil, try Serve.isMissing(disk, accounts.path) {
+            guard isReader else { throw Failure(Serve.noAccounts(accounts, options.data), code: ExitCode.store) }
+            log.warning("there are no accounts yet: every request is refused until there are", ["file": accounts.path])
         }
         // Everything is bound before anything is served: a port that is taken ends the start, not half of the service.
         let ingest = try Serve.openIngest(options, disk: disk, time: time, log: log)
@@ -35,7 +38,7 @@ func runServe(_ invocation: Invocation) -> Int32 {
         try ingest?.start()
         let greeting = Greeting(
             options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address,
-            status: http?.statusAddress, first: first)
+            status: http?.statusAddress, first: first, isWritable: disk.isWritable(options.data))
         first = nil
         try Output.out(greeting.text)
         manager.socket?.ready(greeting.status)
@@ -74,12 +77,17 @@ enum Serve {
     /// The sockets that the ingest side makes in the data folder.
     static let sockets = [IngestService.ingestSocketName, IngestService.controlSocketName]
 
-    /// Makes the data folder, unless it is there; whatever is in the way of the store's files ends the start.
-    static func prepareFolder(_ disk: RealDisk, _ folder: String, sockets: [String] = []) throws(Failure) {
+    /// Makes the data folder, unless it is there; whatever is in the way of the store's files ends the start. `mayBeMissing`: who only
+    /// reads waits for one that it may not make.
+    static func prepareFolder(
+        _ disk: RealDisk, _ folder: String, sockets: [String] = [], mayBeMissing: Bool = false
+    ) throws(Failure) {
         do throws(SystemError) {
             try disk.makeDirectory(folder)
         } catch {
-            throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
+            guard mayBeMissing, error.isUnwritable || error.isMissing else {
+                throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
+            }
         }
         try Failure.ofStore { () throws(StoreOpenError) in try DataFolder.check(disk, folder, sockets: sockets) }
     }
@@ -93,6 +101,19 @@ enum Serve {
         let places = open.prefix(namedMax).joined(separator: ", ") + rest
         return "the group or others may open \(places): events and password hashes are in there; close it with: "
             + "chmod -R go= \(Greeting.quoted(folder))"
+    }
+
+    /// Makes the first accounts where there are none. Nil: there are some, or who only reads may not make them.
+    static func firstAccounts(_ accounts: AccountFile, isReader: Bool) throws(Failure) -> FirstCredentials? {
+        do throws(AccountError) {
+            return try accounts.firstStart()
+        } catch {
+            switch error {
+            case .noFolder where isReader: return nil
+            case .system(let cause, _) where isReader && cause.isUnwritable: return nil
+            default: throw Failure(error)
+            }
+        }
     }
 
     /// Why a service manager's start ends: a journal would keep the first secrets.

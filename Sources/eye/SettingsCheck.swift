@@ -2,6 +2,7 @@
 // fault with the place that the setting comes from. Used by `eye serve`, `eye serve --print-config` and `eye check-config`.
 
 import EyeQueryHTTP
+import EyeServer
 import EyeSystem
 
 /// The faults of one set of settings.
@@ -13,6 +14,7 @@ struct SettingsCheck {
     /// Throws when `eye serve` would not start with these settings. `looksUp`: names of hosts are resolved.
     static func run(_ invocation: Invocation, looksUp: Bool) throws(Failure) {
         var check = SettingsCheck(invocation)
+        check.checkData()
         check.checkOrigins()
         check.checkRetention()
         check.checkListeners(looksUp: looksUp)
@@ -32,6 +34,19 @@ struct SettingsCheck {
         case .file(let path, let line): faults.append("\(path):\(line): \(name): \(problem)")
         case .variable(let variable): faults.append("\(variable): \(problem)")
         case .flag, .fallback, nil: faults.append("--\(name): \(problem)")
+        }
+    }
+
+    /// The sockets in the data folder have paths, which the kernel bounds.
+    private mutating func checkData() {
+        let names = [IngestService.ingestSocketName, IngestService.controlSocketName]
+        let room = SocketAddress.pathBytesMax - 1 - (names.map(\.utf8.count).max() ?? 0)
+        let bytes = options.data.utf8.count
+        if bytes > room {
+            add(
+                "data",
+                "a path of \(bytes) bytes leaves no room for the sockets in the folder: use one of at most \(room), or a link"
+            )
         }
     }
 
@@ -90,9 +105,14 @@ struct SettingsCheck {
         }
     }
 
-    /// Whether two sockets on these hosts cannot have one port: they are the same, or one of them is every address.
+    /// Whether two sockets on these hosts cannot have one port: they are the same, or one of them is every address, for `::` of IPv4 too. Where a name
+    /// leads is not known here.
     private static func meet(_ one: String, _ other: String) -> Bool {
-        let every = ["", "0.0.0.0", "::"]
-        return one == other || every.contains(one) || every.contains(other)
+        if one == other || one == "::" || other == "::" { return true }
+        let everyIPv4 = ["", "0.0.0.0"]
+        func isIPv4(_ host: String) -> Bool {
+            host.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") || $0 == UInt8(ascii: ".") }
+        }
+        return (everyIPv4.contains(one) && isIPv4(other)) || (everyIPv4.contains(other) && isIPv4(one))
     }
 }

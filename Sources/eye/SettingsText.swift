@@ -17,6 +17,6 @@ enum SettingsText {
         var values = invocation.all(option.name)
         if option.isFlag { values = [values.isEmpty ? Option.off : Option.on] }
         if values.isEmpty { return [("# \(option.name) =", "not set")] }
-        return values.map { ("\(option.name) = \(Visible.text($0))", origin ?? ValueOrigin.fallback.description) }
+        return values.map { ("\(option.name) = \(ConfigValue.text($0))", origin ?? ValueOrigin.fallback.description) }
     }
 }

@@ -14,19 +14,14 @@ enum TailCommand {
     static let command = Command(
         path: ["tail"], summary: "Shows the last events and follows new ones.",
         details: QueryArguments.details + [
-            "With a token of scope read (--token-file, EYE_TOKEN) it asks the service at --http, waits for one that is away and goes on where",
-            "it was; without one, or with --data, it reads the data folder, and the service may run or not. Ends by Ctrl-C.",
+            "With a token of scope read (--token-file, EYE_TOKEN) it asks the service at --http. One that is away, at the start or later, is",
+            "waited for, which stderr tells, and it goes on where it was; with --once it ends with code 1. Without a token, or with --data,",
+            "it reads the data folder, and the service may run or not. Ends by Ctrl-C.",
         ],
         operands: [QueryArguments.operand],
         options: [
             CommandTable.data,
-            Option(
-                name: "http", placeholder: "HOST:PORT", kind: .address, environment: "EYE_HTTP",
-                fallback: "127.0.0.1:8000", help: "The HTTP service."),
-            Option(name: "token-file", placeholder: "FILE", kind: .text, help: "Reads the token from FILE."),
-            Option(
-                name: "token", placeholder: "TOKEN", kind: .text, environment: "EYE_TOKEN",
-                help: "A token with scope read; better as variable or in a file."),
+            CommandTable.http, CommandTable.tokenFile(), CommandTable.token(scope: "read"),
             Option(
                 name: "last", short: "n", placeholder: "N", kind: .number(0...lastMax), fallback: "10",
                 help: "Shows the last N events first."),
@@ -111,5 +106,10 @@ struct TailPlan {
         last = Int(invocation.number("last") ?? 0)
         isOnce = invocation.isSet("once")
         showsRejected = invocation.isSet("rejected")
+    }
+
+    /// What is said when the newest event is older than one that was shown.
+    static func reset(newest: UInt64, after shown: UInt64) -> String {
+        "the newest event is \(newest), and \(shown) was there before: this is another store, or it lost its newest events"
     }
 }

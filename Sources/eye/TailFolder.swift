@@ -22,21 +22,21 @@ struct TailFolder {
     /// Shows the last events, then follows until nobody reads any more.
     func run() throws(Failure) {
         var refused = try source.lastRejectedID()
-        var shown = try showLast()
+        var (shown, store) = try showLast()
         while !plan.isOnce {
             let isAlone = try Failure.of("stdout") { () throws(SystemError) in
                 try StandardStream.pauseWhileRead(STDOUT_FILENO, milliseconds: TailFolder.lookMilliseconds)
             }
             if isAlone { return }
-            shown = try showNew(after: shown)
+            (shown, store) = try showNew(after: shown, of: store)
             if plan.showsRejected { refused = try showRejected(after: refused) }
         }
     }
 
-    /// Returns the highest id there is.
-    private func showLast() throws(Failure) -> UInt64 {
+    /// Returns the highest id there is, and the number of the store that it is of.
+    private func showLast() throws(Failure) -> (shown: UInt64, store: UInt64) {
         let snapshot = try source.snapshot()
-        guard plan.last > 0 else { return snapshot.lastEventID }
+        guard plan.last > 0 else { return (snapshot.lastEventID, snapshot.storeNumber) }
         let (text, last) = (plan.text, plan.last)
         var lines: [[UInt8]] = []
         _ = try source.read(snapshot.cursor(plan.filter)) { event in
@@ -44,12 +44,16 @@ struct TailFolder {
             return lines.count < last
         }
         for line in lines.reversed() { try Output.out(line) }
-        return snapshot.lastEventID
+        return (snapshot.lastEventID, snapshot.storeNumber)
     }
 
-    private func showNew(after id: UInt64) throws(Failure) -> UInt64 {
+    private func showNew(after id: UInt64, of store: UInt64) throws(Failure) -> (shown: UInt64, store: UInt64) {
         let snapshot = try source.snapshot()
-        guard snapshot.lastEventID > id else { return id }
+        if snapshot.storeNumber != store && snapshot.lastEventID < id {
+            Output.error(TailPlan.reset(newest: snapshot.lastEventID, after: id))
+            return (snapshot.lastEventID, snapshot.storeNumber)
+        }
+        guard snapshot.lastEventID > id else { return (id, snapshot.storeNumber) }
         var filter = plan.filter
         filter.idAbove = id
         filter.newestFirst = false
@@ -64,7 +68,7 @@ struct TailFolder {
             try Output.out(lines)
             lines.removeAll(keepingCapacity: true)
         }
-        return snapshot.lastEventID
+        return (snapshot.lastEventID, snapshot.storeNumber)
     }
 
     private func showRejected(after id: UInt64) throws(Failure) -> UInt64 {

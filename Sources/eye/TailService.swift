@@ -22,47 +22,71 @@ struct TailService {
 
     /// Shows the last events, then follows until nobody reads any more.
     func run() throws(Failure) {
-        var place = try showLast()
-        if plan.isOnce { return }
+        if plan.isOnce {
+            _ = try show(try Failure.ofService { () throws(ServiceAway) in try askLast() })
+            return
+        }
+        guard let last = try reach({ () throws(ServiceAway) in try askLast() }) else { return }
+        var place = try show(last)
+        while let connection = try reach({ () throws(ServiceAway) in
+            try LiveConnection(address, target(after: place), token: token)
+        }) {
+            if try follow(connection, &place) { return }
+        }
+    }
+
+    /// Tries until the service is there; nil: nobody reads any more.
+    private func reach<Found>(_ body: () throws(ServiceAway) -> Found) throws(Failure) -> Found? {
         var isAway = false
         while true {
-            let connection: LiveConnection
             do throws(ServiceAway) {
-                connection = try LiveConnection(address, target(after: place), token: token)
+                let found = try body()
+                if isAway { Output.error("the service is back") }
+                return found
             } catch {
                 if let failure = error.failure { throw failure }
                 if !isAway { Output.error("the service is away (\(error.cause)); waiting for it") }
                 isAway = true
-                if try pause(error.retryMilliseconds ?? TailService.retryMilliseconds) { return }
-                continue
+                if try pause(error.retryMilliseconds ?? TailService.retryMilliseconds) { return nil }
             }
-            if isAway { Output.error("the service is back") }
-            isAway = false
-            if try follow(connection, &place) { return }
         }
     }
 
     // MARK: What there is
 
-    /// Returns the id of the newest event, before which the last ones are shown.
-    private func showLast() throws(Failure) -> String {
+    /// The last events, newest first, and the id of the newest event before which they are.
+    private struct Last {
+        var newest: UInt64
+        var lines: [[UInt8]] = []
+        /// `FIRST-LAST`: ids that damage may have withheld.
+        var incomplete: String?
+    }
+
+    private func askLast() throws(ServiceAway) -> Last {
         let connection = try QueryConnection(address, token: token)
         let newest = JSONPick.number("id", in: try require("/events/?limit=1&fields=id", connection).body) ?? 0
-        if plan.last == 0 { return "\(newest)" }
+        if plan.last == 0 { return Last(newest: newest) }
         let answer = try require("/events/?\(filters)format=ndjson&limit=\(plan.last)", connection)
         // What came since is the stream's.
         let lines = answer.body.split(separator: 0x0A).map(Array.init)
             .filter { plan.isOnce || JSONPick.number("id", in: $0) ?? 0 <= newest }
-        for line in lines.reversed() { try Output.out(plan.text.line(event: line)) }
-        if let ids = answer.incomplete?.split(separator: "-"), ids.count == 2 {
-            Output.error("events \(ids[0]) to \(ids[1]) may be missing here: the store is damaged there")
-        }
-        return "\(newest)"
+        return Last(newest: newest, lines: lines, incomplete: answer.incomplete)
     }
 
-    private func require(_ target: String, _ connection: QueryConnection) throws(Failure) -> QueryAnswer {
-        let answer = try connection.get(target)
-        guard answer.status == 200 else { throw ServiceProblem.failure(answer.status, answer.body) }
+    /// Returns the place behind them.
+    private func show(_ last: Last) throws(Failure) -> String {
+        for line in last.lines.reversed() { try Output.out(plan.text.line(event: line)) }
+        if let ids = last.incomplete?.split(separator: "-"), ids.count == 2 {
+            Output.error("events \(ids[0]) to \(ids[1]) may be missing here: the store is damaged there")
+        }
+        return "\(last.newest)"
+    }
+
+    private func require(_ target: String, _ connection: QueryConnection) throws(ServiceAway) -> QueryAnswer {
+        let answer = try connection.ask(target)
+        guard answer.status == 200 else {
+            throw ServiceProblem.away(answer.status, answer.body, retrySeconds: answer.retrySeconds)
+        }
         return answer
     }
 
@@ -113,9 +137,7 @@ struct TailService {
             Output.error(
                 "events \(number("first")) to \(number("last")) may be missing here: the store is damaged there")
         case "reset":
-            Output.error(
-                "the newest event is \(number("newest")), and \(number("after")) was there before: this is another store, or it lost its newest events"
-            )
+            Output.error(TailPlan.reset(newest: number("newest"), after: number("after")))
         default: break
         }
     }

@@ -28,7 +28,7 @@ import Testing
             #expect(try served.isReady())
             // The start has met it before any query did.
             let ready = try served.get("/-/ready")
-            #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains("damage: the last start found 1 damaged places"))
+            #expect(ready.hasPrefix("HTTP/1.1 200") && ready.contains("damage: the last start found 1 damaged place ("))
             let metrics = try served.get("/metrics")
             #expect(metrics.contains("\neye_store_damaged_ranges 1\n"), "\(metrics)")
         }

@@ -174,6 +174,22 @@ private final class LiveReader {
         #expect(folder.lines(1).first?.hasPrefix("{\"rejected\":{\"id\":") == true)
     }
 
+    /// A service that is away at the start is waited for like one that goes away later.
+    @Test func waitsForTheFirstAnswer() throws {
+        let folder = try TemporaryFolder()
+        let token = try TestEvents.token(folder)
+        let reading = try TestEvents.readToken(folder)
+        // A port that was free a moment ago.
+        let port = try ServedEye(folder, only: .http).http
+        let tail = try RunningTail(["--http", port, "--json"], environment: ["EYE_TOKEN": reading])
+        try wait("tail to notice") { try tail.error.contains("waiting for it") }
+        #expect(try tail.error.hasPrefix("the service is away (\(port): connect: "))
+        let eye = try ServedEye(folder, ["--http", port])
+        try send(eye, token, 1...3)
+        #expect(try numbers(tail.lines(3)) == [1, 2, 3])
+        #expect(try tail.error.hasSuffix("the service is back\n"))
+    }
+
     @Test func damageIsToldByTail() throws {
         let folder = try TemporaryFolder()
         try TestEvents.write(folder.path, 1...9, padding: 100)
@@ -199,7 +215,7 @@ private final class LiveReader {
         }
         try fails(1, "the service says 403: You do not have permission", ["--http", eye.http], token: eye.firstToken)
         try fails(1, "the service says 401: Invalid token.", ["--http", eye.http], token: "wrong")
-        try fails(1, "127.0.0.1:1: ", ["--http", "127.0.0.1:1"], token: "wrong")
+        try fails(1, "127.0.0.1:1: ", ["--http", "127.0.0.1:1", "--once"], token: "wrong")
         try fails(2, "a token is needed", ["--http", eye.http])
         try fails(2, "give one of --data and --http", ["--http", eye.http, "--data", eye.folder.path])
         try fails(2, "did you mean category?", ["--data", eye.folder.path, "categorie=a"])

@@ -85,12 +85,20 @@ final class ServedStore {
         return wait()
     }
 
+    /// Where HTTP is spoken, as it said.
+    var httpPlace: String {
+        get throws {
+            guard let line = out.split(separator: "\n").first(where: { $0.contains("  queries  http://") }),
+                let place = line.split(separator: "/").last(where: { $0.contains(":") })
+            else { throw ServeFailure.notListening }
+            return String(place)
+        }
+    }
+
     /// The whole answer to a GET, with its head and trailers.
     func get(_ path: String, token: String? = nil) throws -> String {
-        guard let line = out.split(separator: "\n").first(where: { $0.contains("  queries  http://") }),
-            let place = line.split(separator: "/").last(where: { $0.contains(":") })
-        else { throw ServeFailure.notListening }
-        let socket = try Socket.connect(SocketAddress.resolve(String(place)))
+        let place = try httpPlace
+        let socket = try Socket.connect(SocketAddress.resolve(place))
         let authorization = token.map { "Authorization: Token \($0)\r\n" } ?? ""
         let request = Array("GET \(path) HTTP/1.1\r\nHost: \(place)\r\n\(authorization)Connection: close\r\n\r\n".utf8)
         guard write(socket.number, request, request.count) == request.count else { throw ServeFailure.notListening }

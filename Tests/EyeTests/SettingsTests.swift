@@ -55,6 +55,32 @@ import Testing
         #expect(shown(third.out)["access-log"] == ["no", "variable EYE_ACCESS_LOG"])
     }
 
+    /// Also of values that a line of the file could not hold as they are.
+    @Test func whatIsPrintedIsQuoted() throws {
+        let folder = try TemporaryFolder()
+        for value in ["ä = #b", "#a", " /a", "\"a\"", "a\\ #\nudp = off\t", "a\u{1B}[31m\u{202E}"] {
+            let first = try CommandRun(["serve", "--print-config", "--data", value])
+            #expect(first.code == 0 && !first.out.contains("\u{1B}") && !first.out.contains("\u{202E}"))
+            let path = try write(first.out, folder)
+            let second = try CommandRun(["serve", "--print-config", "--config", path])
+            func settings(_ text: String) -> [Substring] {
+                text.split(separator: "\n").map { $0[..<($0.ranges(of: "  # ").last?.lowerBound ?? $0.endIndex)] }
+            }
+            #expect(second.code == 0 && settings(second.out) == settings(first.out), "\(value): \(second.error)")
+        }
+        let plain = try CommandRun(["serve", "--print-config", "--data", "a\\b \"c\""])
+        #expect(plain.out.hasPrefix("data = a\\b \"c\" "), "what needs no quotes has none: \(plain.out)")
+        for (line, problem) in [
+            ("data = \"a", "the value in quotes has no end"),
+            ("data = \"a\" b", "there is something behind the value"),
+            ("data = \"\\n\"", "stands before"), ("data = \"\\u{110000}\"", "wants the number of a character"),
+            ("data = \"\"", "the value is empty"),
+        ] {
+            let run = try CommandRun(["check-config", "--config", try write(line, folder)])
+            #expect(run.code == 2 && run.error.contains(":1: data: ") && run.error.contains(problem), "\(run.error)")
+        }
+    }
+
     /// Every fault has its line, and all are told at once; nothing is started.
     @Test(arguments: [["check-config"], ["serve"], ["serve", "--print-config"]])
     func faultsOfAFile(_ command: [String]) throws {
@@ -120,6 +146,30 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["eye.conf"])
     }
 
+    /// What would end a start is told by the check, and before anything is made.
+    @Test func aDataFolderThatCannotBe() throws {
+        let folder = try TemporaryFolder()
+        let path = try write("", folder)
+        for command in [["check-config"], ["serve"]] {
+            let file = try CommandRun(command + ["--data", path])
+            #expect(
+                file.code == 4 && file.error.hasPrefix("eye: \(path) is a plain file where a folder"), "\(file.error)")
+            #expect(file.out.isEmpty)
+        }
+        // 94 bytes, "/control.sock" and a NUL are the 108 of sockaddr_un.
+        let name = String(repeating: "d", count: 95 - folder.path.utf8.count - 1)
+        for command in [["check-config"], ["check-config", "--only", "http"], ["serve"], ["serve", "--print-config"]] {
+            let long = try CommandRun(command + ["--data", "\(folder.path)/\(name)"])
+            #expect(long.code == 2 && long.error.contains("--data: a path of 95 bytes leaves no room"), "\(long.error)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["eye.conf"])
+        let fits = "\(folder.path)/\(name.dropLast())"
+        #expect(try CommandRun(["check-config", "--data", fits]).code == 0)
+        let served = try ServedStore(fits)
+        #expect(try served.isReady(), "\(served.log)")
+        #expect(served.stop() == 0)
+    }
+
     /// What one side does not do is no fault of its settings; nothing to do is.
     @Test func settingsOfOneSide() throws {
         let same = ["--tcp", "127.0.0.1:9", "--http", "127.0.0.1:9"]
@@ -128,7 +178,10 @@ import Testing
             (same + ["--only", "http"], nil), (same + ["--only", "ingest"], nil),
             (["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"], nil),
             (["--tcp", "[::1]:9", "--http", "127.0.0.1:9"], nil),
-            (["--tcp", "0.0.0.0:9", "--http", "localhost:9"], "is taken by"),
+            (["--tcp", "0.0.0.0:9", "--http", "127.0.0.1:9"], "is taken by"),
+            (["--tcp", "0.0.0.0:9", "--http", "[::]:9"], "is taken by"),
+            (["--tcp", "[::]:9", "--http", "127.0.0.1:9"], "is taken by"),
+            (["--tcp", "0.0.0.0:9", "--http", "[::1]:9"], nil),
             (["--only", "http", "--http", "off"], "--only: 'http' together with 'http = off' leaves nothing to serve"),
             (["--only", "ingest", "--http", "off", "--status", "127.0.0.1:9"], nil),
             (["--http", "off", "--status", "127.0.0.1:9"], "--status: with 'http = off' there is no HTTP service"),

@@ -1,3 +1,5 @@
+import EyeStore
+import EyeSystem
 import Foundation
 import Testing
 
@@ -14,6 +16,7 @@ import Testing
         return (folder, token)
     }
 
+    private static let httpOnly = ["--only", "http", "--http", "127.0.0.1:0"]
     private static let segment = "log/00000000000000000001.log"
 
     /// Every file and its content.
@@ -25,11 +28,6 @@ import Testing
             files[name] = try Data(contentsOf: URL(filePath: "\(folder)/\(name)"))
         }
         return files
-    }
-
-    private func replaceByDirectory(_ path: String) throws {
-        try FileManager.default.removeItem(atPath: path)
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     }
 
     /// Something of another kind where a file, a folder or a socket of the store belongs: the start ends with code 4 and one line that names the
@@ -59,6 +57,44 @@ import Testing
         #expect(served.log.contains("move it away") && served.log.filter { $0 == "\n" }.count == 1, "\(served.log)")
         #expect(served.out.isEmpty)
         #expect(try content(folder.path) == before)
+    }
+
+    /// The same of segments, indexes and what is made on the way; of pipes, for whose other end nobody waits; and of links to nothing.
+    @Test func somethingElseIsThereToo() throws {
+        let (folder, _) = try filled()
+        let number = "00000000000000000001"
+        // The last one: what `eye verify`, which never waits either, ends with.
+        for (name, kind, verified) in [
+            ("log/\(number).log", "a folder", 4), ("log/\(number).log", "a named pipe", 4),
+            ("log/\(number).log.new", "a folder", 0), ("sealed/\(number)-\(number).seg", "a named pipe", 4),
+            ("index/\(number).idx", "a folder", 0), ("rejected/log/\(number).log", "a named pipe", 4),
+            ("accounts", "a named pipe", 4), ("accounts.tmp", "a folder", 0), ("watermark", "a named pipe", 4),
+            ("LOCK", "a named pipe", 0), ("log", "a link to nothing", 4),
+        ] as [(String, String, Int32)] {
+            let (path, away) = ("\(folder.path)/\(name)", "\(folder.path)/away")
+            let wasThere = FileManager.default.fileExists(atPath: path)
+            if wasThere { try FileManager.default.moveItem(atPath: path, toPath: away) }
+            switch kind {
+            case "a folder": #expect(mkdir(path, 0o700) == 0)
+            case "a named pipe": #expect(mkfifo(path, 0o600) == 0)
+            default: #expect(symlink("nowhere", path) == 0)
+            }
+            let before = try content(folder.path)
+            let served = try ServedStore(folder.path)
+            #expect(served.wait() == 4)
+            #expect(served.log.hasPrefix("eye: \(path) is \(kind) where a"), "\(served.log)")
+            #expect(served.out.isEmpty)
+            #expect(try content(folder.path) == before)
+            if name == "accounts.tmp" {
+                let run = try CommandRun(["token", "add", "t", "--scope", "read", "--data", folder.path])
+                let said = "\(path): unlink: Is a directory; it is no"
+                #expect(run.code == 4 && run.error.contains(said), "\(run.error)")
+            }
+            let verify = try CommandRun(["verify", "--data", folder.path])
+            #expect(verify.code == verified, "\(name): \(verify.out)\(verify.error)")
+            remove(path)
+            if wasThere { try FileManager.default.moveItem(atPath: away, toPath: path) }
+        }
     }
 
     @Test func aFileInPlaceOfADirectory() throws {
@@ -128,9 +164,20 @@ import Testing
     func aReadOnlyFileSystem() throws {
         let (folder, _) = try filled()
         let token = try TestEvents.readToken(folder)
+        let password = "correct horse"
+        try AccountFile(RealDisk(), folder: folder.path, time: SystemTime()).addUser(
+            named: "u", password: Array(password.utf8), scopes: .read)
         let before = try content(folder.path)
-        let served = try ServedStore(folder.path, ["--only", "http", "--http", "127.0.0.1:0"], isReadOnly: true)
+        let served = try ServedStore(folder.path, Self.httpOnly, isReadOnly: true)
         try #require(try served.isReady(), "\(served.log)")
+        // Nothing that cannot work is suggested.
+        #expect(!served.out.contains("token add") && !served.out.contains("api-token-auth"), "\(served.out)")
+        #expect(served.out.contains("This process may not write in \(folder.path): no token can be made here"))
+        let login = try HTTPAnswer(
+            of: "POST", "/api-token-auth/", at: served.httpPlace, fields: ["Content-Type: application/json"],
+            body: Array(#"{"username":"u","password":"\#(password)"}"#.utf8))
+        #expect(login.status == 503 && login["retry-after"] == nil)
+        #expect(login.text.contains("this service may not write the accounts; use a token that was made before"))
         let list = try served.get("/events/", token: token)
         #expect(list.hasPrefix("HTTP/1.1 200") && list.contains(#""n":10,"#) && list.contains(#""n":1,"#), "\(list)")
         #expect(try served.get("/event_detail/3", token: token).hasPrefix("HTTP/1.1 200"))
@@ -141,6 +188,15 @@ import Testing
         let writer = try ServedStore(folder.path, isReadOnly: true)
         #expect(writer.wait() == 4 && writer.log.contains("Read-only file system"), "\(writer.log)")
         #expect(try content(folder.path) == before)
+        // Nothing is there yet, and nothing can be made: it waits.
+        let empty = try TemporaryFolder()
+        let waiting = try ServedStore(empty.path, Self.httpOnly, isReadOnly: true)
+        try #require(try waiting.isReady(), "\(waiting.log)")
+        let ready = try waiting.get("/-/ready")
+        #expect(ready.hasPrefix("HTTP/1.1 503"))
+        #expect(ready.contains("no-accounts: nobody can log in; there are no accounts yet"), "\(ready)")
+        #expect(waiting.stop() == 0 && waiting.log.contains("there are no accounts yet"), "\(waiting.log)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: empty.path).isEmpty)
     }
 
     /// Starts without it; every event is there, and the next one gets the next id.
@@ -180,15 +236,14 @@ import Testing
         #expect(try CommandRun(["verify", "--data", folder.path]).code == 4)
     }
 
-    /// The only segment is gone, empty, a directory, or another file: the start says so, takes new events above the old ids, and touches
+    /// The only segment is gone, empty, or another file: the start says so, takes new events above the old ids, and touches
     /// nothing of what it found.
-    @Test(arguments: ["missing", "empty", "directory", "foreign"]) func aSpoiledSegment(_ how: String) throws {
+    @Test(arguments: ["missing", "empty", "foreign"]) func aSpoiledSegment(_ how: String) throws {
         let (folder, token) = try filled()
         let path = "\(folder.path)/\(Self.segment)"
         switch how {
         case "missing": try FileManager.default.removeItem(atPath: path)
         case "empty": truncate(path, 0)
-        case "directory": try replaceByDirectory(path)
         default: try Data(repeating: 0x41, count: 5_000).write(to: URL(filePath: path))
         }
         let found = FileManager.default.contents(atPath: path)
@@ -288,8 +343,7 @@ import Testing
         let folder = try TemporaryFolder()
         _ = try TestEvents.token(folder)
         let token = try TestEvents.readToken(folder)
-        let reader = try ServedStore(
-            folder.path, ["--only", "http", "--http", "127.0.0.1:0"])
+        let reader = try ServedStore(folder.path, Self.httpOnly)
         #expect(try reader.isReady(), "\(reader.log)")
         let empty = try reader.get("/events/", token: token)
         #expect(empty.hasPrefix("HTTP/1.1 200") && !empty.contains(#""id""#), "\(empty)")
@@ -302,6 +356,23 @@ import Testing
         #expect(secret == 1, "a token for reading does not write")
         while try !reader.get("/-/ready").hasPrefix("HTTP/1.1 200") { usleep(10_000) }
         #expect(served.stop() == 0)
+        #expect(reader.stop() == 0)
+    }
+
+    /// A service manager's reader may come before there is a folder or an account: it waits for both.
+    @Test func aReaderBeforeTheFirstAccounts() throws {
+        let home = try TemporaryFolder()
+        let data = "\(home.path)/data"
+        let reader = try ServedStore(data, Self.httpOnly, environment: ["NOTIFY_SOCKET": "/nowhere"])
+        try #require(try reader.isReady(), "\(reader.log)")
+        #expect(reader.log.contains("there are no accounts yet"), "\(reader.log)")
+        #expect(try reader.get("/-/ready").contains("no-accounts: nobody can log in; there are no accounts yet"))
+        #expect(try reader.get("/events/", token: "none").hasPrefix("HTTP/1.1 401"))
+        #expect(try CommandRun(["init", "--data", data]).code == 0)
+        let run = try CommandRun(["token", "add", "r", "--scope", "read", "--data", data])
+        #expect(run.code == 0)
+        #expect(try reader.get("/events/", token: String(run.out.dropLast())).hasPrefix("HTTP/1.1 200"))
+        #expect(try !reader.get("/-/ready").contains("no-accounts"))
         #expect(reader.stop() == 0)
     }
 }

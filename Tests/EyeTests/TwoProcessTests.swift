@@ -53,6 +53,44 @@ private let event =
         #expect(third.end(SIGTERM) == 0 && second.end(SIGTERM) == 0)
     }
 
+    /// The HTTP process lives through what becomes of the files under it: a watermark made anew, a backup in the folder's place.
+    @Test func theStoreUnderAReaderIsReplaced() throws {
+        let ingest = try ServedEye(only: .ingest)
+        let path = ingest.folder.path
+        let http = try ServedEye(ingest.folder, only: .http)
+        let token = try ingest.addToken("both", scope: "ingest,read")
+        func post(_ name: String) throws {
+            var status = 0
+            let named = event.replacing("\"n\"", with: "\"\(name)\"")
+            // Until the new ingest process is noticed.
+            try wait("\(name) to be stored") {
+                status = try http.call("POST", "/events/", token: token, named).status
+                return status != 503
+            }
+            #expect(status == 201)
+        }
+        func names() throws -> [String] {
+            try http.call("GET", "/events/", token: token).array.compactMap { $0["name"] as? String }
+        }
+        try post("a")
+        let home = try TemporaryFolder()
+        #expect(try ingest.eye("backup", "\(home.path)/backup").code == 0)
+        try post("b")
+        #expect(try names() == ["b", "a"])
+        #expect(ingest.end(SIGTERM) == 0)
+        try FileManager.default.removeItem(atPath: "\(path)/watermark")
+        let second = try ServedEye(ingest.folder, only: .ingest)
+        try post("c")
+        try wait("c to be shown: \(try names())") { try names() == ["c", "b", "a"] }
+        #expect(second.end(SIGTERM) == 0)
+        try FileManager.default.moveItem(atPath: path, toPath: "\(home.path)/away")
+        try FileManager.default.moveItem(atPath: "\(home.path)/backup", toPath: path)
+        let third = try ServedEye(ingest.folder, only: .ingest)
+        try post("d")
+        try wait("d to be shown: \(try names())") { try names() == ["d", "a"] }
+        #expect(third.end(SIGTERM) == 0 && http.end(SIGTERM) == 0)
+    }
+
     /// Sends one line by TCP, half-closes and reads to the end.
     private func send(_ event: String, to eye: ServedEye, token: String) throws -> String {
         let socket = try Socket.connect(try SocketAddress.resolve(eye.tcp))
