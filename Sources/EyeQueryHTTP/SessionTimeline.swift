@@ -57,9 +57,14 @@ final class TimelinePage: PageSource {
     /// The last event of the page before: it is looked at once more, for its time.
     private let last: UInt64?
     private var previous: Int64?
+    /// Ids that may be missing from what is said of the session.
+    private let lost: ClosedRange<UInt64>?
 
     /// `last`: the event that the page stands behind.
-    init(_ snapshot: Snapshot, _ filter: EventFilter, pause: Int64, after last: UInt64?) {
+    init(
+        _ snapshot: Snapshot, _ filter: EventFilter, pause: Int64, after last: UInt64?, lost: ClosedRange<UInt64>?
+    ) {
+        self.lost = lost
         self.snapshot = snapshot
         self.filter = filter
         self.pause = pause
@@ -85,9 +90,14 @@ final class TimelinePage: PageSource {
         }
     }
 
-    func behind(_ key: UInt64) -> any PageSource { TimelinePage(snapshot, filter, pause: pause, after: key) }
+    func behind(_ key: UInt64) -> any PageSource {
+        TimelinePage(snapshot, filter, pause: pause, after: key, lost: lost)
+    }
 
-    var damage: ClosedRange<UInt64>? { cursor.damage.hull }
+    var damage: ClosedRange<UInt64>? {
+        guard let lost, let here = cursor.damage.hull else { return lost ?? cursor.damage.hull }
+        return min(lost.lowerBound, here.lowerBound)...max(lost.upperBound, here.upperBound)
+    }
 }
 
 /// Answers with a session.
@@ -138,7 +148,8 @@ final class SessionTimeline: ReadExchange {
         head.append(text: ",\"timeline\":[")
         var filter = query.filter
         filter.idBelow = upper + 1
-        let source = TimelinePage(snapshot, filter, pause: query.pause, after: query.cursor?.last)
+        let source = TimelinePage(
+            snapshot, filter, pause: query.pause, after: query.cursor?.last, lost: inquiry.damage.hull)
         let (parameters, query, upper) = (parameters, query, upper)
         var path: [UInt8] = Array("/sessions/".utf8)
         UUID(high: session.high, low: session.low).append(to: &path)

@@ -107,7 +107,10 @@ struct CursorGaps {
                         name, name.isSealed ? .badSealedFile : .badFileHeader, first: first, next: max(first, next)))
             }
         } else if let older {
-            if newer == segments.count {
+            if newer == segments.count, let last = segments[older].last {
+                // Behind a sealed one there is always one of the log.
+                reader.note(Corruption(.log(last + 1), first: first, next: next))
+            } else if newer == segments.count {
                 var end = Corruption(segments[older], .missingBytes, first: first, next: next)
                 end.offset = index.coveredLogBytes
                 reader.note(end)

@@ -23,6 +23,8 @@ struct LogInventory {
     }
 
     var mark: Watermark?
+    /// No newer one can have been there.
+    private(set) var isMarkSure = false
     /// The watermark's file cannot be read.
     var markFailure: SystemError?
     private(set) var segments: [Segment] = []
@@ -49,6 +51,7 @@ struct LogInventory {
             if let found = try WatermarkReader(disk, path: folder + "/watermark").read() {
                 version = found.version
                 mark = found.mark
+                isMarkSure = found.isSure
             }
         } catch {
             if error.errno == EMFILE || error.errno == ENFILE { throw .unusable(path: folder + "/watermark", error) }
@@ -103,10 +106,10 @@ struct LogInventory {
             if version > FormatVersion.current { throw .newerFormat(file: path, version: version) }
             segment.bytes = segment.fileBytes
             if segment.next == nil, !name.isSealed {
-                if let mark, mark.segment == name.first {
+                if let mark, mark.segment == name.first, isMarkSure || isRunning {
                     segment.bytes = mark.bytes
                 } else {
-                    segment.isOpenEnded = mark.map { $0.segment < name.first } ?? true
+                    segment.isOpenEnded = mark.map { $0.segment <= name.first } ?? true
                 }
             }
             segments.append(segment)

@@ -104,7 +104,7 @@ struct LogRecovery {
         let mark = try checked(folder + "/watermark") { () throws(SystemError) in
             try WatermarkReader(disk, path: folder + "/watermark").read()
         }
-        try refuseNewer(mark, segments)
+        try refuseNewer(mark?.version, segments)
         return try checked(folder) { () throws(SystemError) in try recover(mark?.mark, segments) }
     }
 
@@ -120,10 +120,10 @@ struct LogRecovery {
 
     /// One segment has one version and the newest are last, so a few headers tell.
     private func refuseNewer(
-        _ mark: (mark: Watermark, version: Int)?, _ segments: [SegmentName]
+        _ watermark: Int?, _ segments: [SegmentName]
     ) throws(StoreOpenError) {
-        if let mark, mark.version > FormatVersion.current {
-            throw .newerFormat(file: folder + "/watermark", version: mark.version)
+        if let watermark, watermark > FormatVersion.current {
+            throw .newerFormat(file: folder + "/watermark", version: watermark)
         }
         for name in segments.suffix(2) + segments.filter(\.isSealed).suffix(1) {
             let path = folder + "/" + name.file
@@ -205,6 +205,8 @@ struct LogRecovery {
                 segment: segment.base, bytes: segment.bytes, nextSequence: position.nextSequence,
                 nextEventID: position.nextEventID, commit: position.commit, tombstones: segment.tombstones))
         try watermark.synchronize()
+        // Both slots say it: from here on one that is not whole is damaged.
+        try watermark.publish(watermark.current)
         let writer = LogWriter(
             disk, folder: folder, time: time, options: options, clients: clients, position: position, active: segment,
             watermark: watermark, salts: salts)

@@ -51,6 +51,8 @@ public final class StoreReader {
     private var lookedAt: UInt64 = 0
     /// The folder of the log that was seen last, whatever was in it.
     private var logFolder: FileStamp?
+    /// How far the last segment goes, found out without the watermark, and how long its file was then.
+    private var surmised: (mark: Watermark, bytes: Int64)?
     /// Counts the stores that were found in the folder one after the other: snapshots of an earlier one are over.
     private(set) var storeNumber: UInt64 = 0
     /// Damaged places met by queries so far, each once; at most `damageMax`.
@@ -87,7 +89,8 @@ public final class StoreReader {
         let now = time.monotonicNanoseconds()
         let isLookDue = isListStale || now &- lookedAt >= limits.folderLookNanoseconds
         if isLookDue { lookForAnother() }
-        let found = try watermark.read()?.mark
+        let read = try watermark.read()
+        let found = read?.mark
         // It never goes back while a store lives, whoever writes it: other files were put over these.
         if let found, let mark, found.generation < mark.generation { forget() }
         if isLookDue || isListStale || found == nil || found != mark {
@@ -103,11 +106,12 @@ public final class StoreReader {
             return snapshot(nextEventID: found?.nextEventID ?? 1, tombstones: 0)
         }
         if last.isSealed {
-            // No log at all: somebody took it away. What is sealed is whole.
-            let next = try segment(last).nextEventID() ?? found?.nextEventID
-            return snapshot(nextEventID: next)
+            // No log at all: somebody took it away. What is sealed is whole; what the watermark knows beyond it is missing.
+            let next = try segment(last).nextEventID()
+            return snapshot(nextEventID: [next, found?.nextEventID].compactMap { $0 }.max())
         }
-        guard let found, found.segment >= last.first else {
+        let isSure = read?.isSure ?? false
+        guard let found = isSure ? found : try surmise(last.first, found), found.segment >= last.first else {
             // Behind, or not there: closed segments are durable all the same, of the last one nothing is known.
             let first = try segment(last).firstEventID()
             return snapshot(durableBytes: 0, nextEventID: first, nextSequence: last.first)
@@ -117,6 +121,27 @@ public final class StoreReader {
         return snapshot(
             durableBytes: isHere ? found.bytes : nil, nextEventID: found.nextEventID, nextSequence: found.nextSequence,
             tombstones: isHere ? found.tombstones : nil)
+    }
+
+    /// How far the last segment, `base`, is durable where the watermark, `mark`, does not say it or may be an older one: to the end that a start
+    /// would find. What was acknowledged is all below it; what a writer has written and not synced yet may be, too. Nil: its header is damaged.
+    private func surmise(_ base: UInt64, _ mark: Watermark?) throws(SystemError) -> Watermark? {
+        if let mark, mark.segment > base { return mark }
+        let segment = segment(.log(base))
+        let bytes: Int64
+        do throws(SystemError) { bytes = try segment.log().size() } catch { return mark }
+        if let surmised, surmised.mark.segment == base, surmised.bytes == bytes { return surmised.mark }
+        let here = mark.flatMap { $0.segment == base ? $0 : nil }
+        let found = try SegmentReading(disk, log: folder + "/log").read(base, durable: here?.bytes ?? 0, next: nil)
+        if found.isUnusable { return mark }
+        // Damage may have held tombstones that nobody counted.
+        let made = Watermark(
+            generation: mark?.generation ?? 0, segment: base, bytes: max(found.end, here?.bytes ?? 0),
+            nextSequence: max(found.position.nextSequence, here?.nextSequence ?? 1),
+            nextEventID: max(found.position.nextEventID, here?.nextEventID ?? 1), commit: found.position.commit,
+            tombstones: max(found.tombstones, here?.tombstones ?? 0))
+        surmised = (made, bytes)
+        return made
     }
 
     /// Looks whether another store has the place of the one that was read so far.
@@ -146,6 +171,7 @@ public final class StoreReader {
         kept.removeAll()
         segments = []
         firstKeptEventID = 1
+        surmised = nil
         erasures = ReaderErasures()
         missing = []
         met = []
@@ -381,6 +407,18 @@ public struct Snapshot {
 
     /// Events below this id are gone by retention.
     public var firstKeptEventID: UInt64 { reader.firstKeptEventID }
+
+    /// The ids of a missing segment behind the last one; empty: there is none.
+    var idsMissingAtEnd: Range<UInt64> {
+        guard let last = segments.last, last.isSealed, let end = nextEventID else { return 0..<0 }
+        do throws(SystemError) {
+            guard let next = try reader.segment(last).nextEventID(), next < end else { return 0..<0 }
+            return next..<end
+        } catch {
+            // Whoever reads it says that it cannot be read.
+            return 0..<0
+        }
+    }
 
     /// A cursor over the events that pass `filter`.
     public func cursor(_ filter: EventFilter) -> EventCursor { EventCursor(self, filter) }

@@ -101,6 +101,11 @@ public final class StoreVerification {
             return
         }
         if let mark = inventory.mark {
+            if !inventory.isMarkSure && !isRunning {
+                note(
+                    .note, "one of its two places is not whole; it may be behind the log, which is read instead",
+                    "Nothing to do: the next start writes both anew.")
+            }
             guard let last = inventory.segments.last, mark.segment < last.base else { return }
             note(
                 .note, "it is behind the log, as after a power cut", "Nothing to do: the next start writes it anew.")
@@ -110,11 +115,11 @@ public final class StoreVerification {
         do throws(SystemError) {
             _ = try disk.stamp(folder + "/" + file)
             note(
-                .damage, "neither of its two places is whole; no event is lost, but the newest are not shown",
+                .damage, "neither of its two places is whole; no event is lost: the log is read instead",
                 "Stop eye and start it again: it is written anew from the log.")
         } catch {
             note(
-                .note, "it is missing; the newest events are not shown without it",
+                .note, "it is missing; the log is read instead, and queries are slower",
                 "Nothing to do: the next start writes it anew from the log.")
         }
     }

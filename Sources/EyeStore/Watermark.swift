@@ -67,8 +67,9 @@ final class WatermarkReader {
         self.path = path
     }
 
-    /// The newest whole slot; nil: no file, or none. `version`: the highest version seen in a whole slot.
-    func read() throws(SystemError) -> (mark: Watermark, version: Int)? {
+    /// The newest whole slot; nil: no file, or none. `version`: the highest version seen in a whole slot. `isSure`: both are whole; if not,
+    /// something newer may have stood in the other one.
+    func read() throws(SystemError) -> (mark: Watermark, version: Int, isSure: Bool)? {
         if file == nil {
             do throws(SystemError) {
                 // Looked at first: one that takes its place in between is taken for another later, not for this one.
@@ -81,18 +82,23 @@ final class WatermarkReader {
         }
         guard let file else { return nil }
         // A slot that is being written while we read it is not whole; the other one is, and a second look finds both.
-        var best: (mark: Watermark, version: Int)?
+        var best: (mark: Watermark, version: Int, isSure: Bool)?
         for _ in 0..<2 {
             let got = try unsafe file.read(into: buffer.bytes, at: 0)
             var version = 0
+            var whole = 0
             for offset in [0, Watermark.slotDistance] where got >= offset + Watermark.slotBytes {
                 let slot = unsafe buffer.view(got).slice(offset, Watermark.slotBytes)
                 guard let found = unsafe Watermark.parse(slot) else { continue }
+                whole += 1
                 version = max(version, found.version)
-                if best.map({ $0.mark.generation < found.mark.generation }) ?? true { best = found }
+                if best.map({ $0.mark.generation < found.mark.generation }) ?? true {
+                    best = (found.mark, version, false)
+                }
             }
             best?.version = version
-            if best != nil { break }
+            best?.isSure = whole == 2
+            if whole == 2 { break }
         }
         // The file may have been replaced (a deleted one is made anew at the next start).
         if best == nil { self.file = nil }

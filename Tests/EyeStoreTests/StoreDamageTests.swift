@@ -268,9 +268,8 @@ import Testing
         #expect(image.logs.count > 4)
         damage.apply(disk, image.logs)
         if damage.name.hasPrefix("watermark") {
-            // A reader alone shows what is surely durable: closed segments. A start brings all of it back.
-            let shown = try StoreReader(disk, folder: "d").snapshot().all().events
-            #expect(shown == image.events.prefix(shown.count).reversed())
+            // A reader alone finds the log's end as a start does.
+            #expect(try StoreReader(disk, folder: "d").snapshot().all().events == image.events.reversed())
             let writer = try StoreWriter.open(disk, folder: "d", options: .test(), time: TestTime())
             #expect(writer.recovery.damage.isEmpty)
             #expect(try StoreReader(disk, folder: "d").snapshot().all().events == image.events.reversed())

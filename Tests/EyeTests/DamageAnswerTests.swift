@@ -49,4 +49,24 @@ import Testing
         #expect(try served.get("/event_detail/6", token: readToken).hasPrefix("HTTP/1.1 200"))
         #expect(served.stop() == 0)
     }
+
+    /// A page of a session's timeline that ends before the damage: the numbers above it are of the whole session.
+    @Test func aTimelineSaysWhatItsNumbersLack() throws {
+        let folder = try TemporaryFolder()
+        let readToken = try TestEvents.readToken(folder)
+        try TestEvents.write(folder.path, 1...2_500, padding: 1_000)
+        let logs = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/log").sorted()
+        #expect(logs.count > 2)
+        let path = "\(folder.path)/log/\(logs[1])"
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        let place = try #require(bytes.range(of: Data(#""n":1500,"pad":""#.utf8)))
+        try flip(path, at: UInt64(place.upperBound + 500))
+        try FileManager.default.removeItem(atPath: "\(folder.path)/index")
+        let served = try ServedStore(folder.path, ["--only", "http", "--http", "127.0.0.1:0"])
+        #expect(try served.isReady())
+        let one = try served.get("/sessions/e2085be5-9137-4e4e-80b5-f1ffddc25423/?limit=1", token: readToken)
+        #expect(one.contains(#""n":1,"#) && !one.contains(#""n":2,"#) && !one.contains(#""events":2500,"#))
+        #expect(one.lowercased().contains("eye-incomplete: "), "\(one.prefix(600))")
+        #expect(served.stop() == 0)
+    }
 }

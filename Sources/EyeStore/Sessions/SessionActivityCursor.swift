@@ -41,6 +41,7 @@ public final class SessionActivityCursor {
     /// Event ids that damage may have withheld.
     public var damage: DamagedIDs {
         var all = sums
+        if let inquiry { all.add(inquiry.damage) }
         switch source {
         case .all(let walk): all.add(walk.damage)
         case .passing(let passing): all.add(passing.damage)

@@ -35,6 +35,7 @@ public final class SessionInquiry {
         segment = snapshot.segments.count - 1
         sessions = ids.map { SessionSummary(id: $0) }
         damage.bounds = 0..<(upper + 1)
+        damage.add(snapshot.idsMissingAtEnd)
     }
 
     /// Does a bounded piece of work. False: everything is known.

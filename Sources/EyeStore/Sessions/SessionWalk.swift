@@ -38,6 +38,7 @@ final class SessionWalk {
         self.upper = upper
         self.below = below
         damage.bounds = 0..<(upper + 1)
+        damage.add(snapshot.idsMissingAtEnd)
     }
 
     /// Does a bounded piece of work; gives a session to `body` when one is found. False: there are no more.
