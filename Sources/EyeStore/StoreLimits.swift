@@ -66,9 +66,9 @@ public enum StoreLimits {
     public static let headersPerStep = 16
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
-    /// Bytes of segments closed within `sealPauseNanoseconds` that make sealing wait: events come first.
+    /// Bytes of events within `sealPauseNanoseconds` that are a burst: sealing waits, and the log leaves the page cache.
     public static let sealBurstBytes: UInt64 = 64 << 20
-    /// So long sealing waits after a burst (nanoseconds).
+    /// So long sealing waits after a segment of `sealBurstBytes`, or so many smaller ones, was closed (nanoseconds).
     public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
     /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
     public static let sealBacklogBytesMax: UInt64 = 8 << 30
