@@ -18,6 +18,8 @@ public enum StoreLimits {
     public static let clientNameBytesMax = 128
     /// A client that was silent for so long is forgotten when room is needed or the store starts: 30 days.
     public static let clientIdleMicroseconds: Int64 = 30 * 86_400_000_000
+    /// How often idle clients are looked for while there is no room for a new one.
+    public static let clientLookMicroseconds: Int64 = 60_000_000
     /// Different clients in one frame.
     public static let clientsPerFrameMax = 64
     /// Client marks in one frame.
