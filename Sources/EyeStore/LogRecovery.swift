@@ -205,7 +205,7 @@ struct LogRecovery {
                 segment: segment.base, bytes: segment.bytes, nextSequence: position.nextSequence,
                 nextEventID: position.nextEventID, commit: position.commit, tombstones: segment.tombstones))
         try watermark.synchronize()
-        let writer = LogWriter(
+        let writer = try LogWriter(
             disk, folder: folder, time: time, options: options, clients: clients, position: position, active: segment,
             watermark: watermark, salts: salts)
         return RecoveredLog(

@@ -48,6 +48,9 @@ public enum StoreLimits {
     public static let dictionaryBytesMax = 4 << 20
     /// Ranges of ids in one tombstone.
     public static let tombstoneRangesMax = 8000
+    /// Descriptors, the last ones of the limit of open files, that no client's connection gets: they are for the store's files. Half of all
+    /// when that is less.
+    public static let reservedDescriptors = 32
     /// Copies of torn tails at one place.
     public static let tornCopiesMax = 100
     /// After the store was found full, the disk is asked again no more often than this (nanoseconds).

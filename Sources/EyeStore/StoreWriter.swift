@@ -79,6 +79,8 @@ public final class StoreWriter: @unchecked Sendable {
     public var clientCount: Int { log.clients.count }
     /// event_ids remembered.
     public var eventIDCount: Int { window.count }
+    /// The last commit was refused because no descriptor was left for the next segment.
+    public var lacksDescriptors: Bool { log.lacksDescriptors }
     /// Why the writer is unusable; nil: it is not.
     public var failure: SystemError? { log.failure }
 

@@ -106,12 +106,14 @@ private final class Clients: @unchecked Sendable {
         }
     }
 
-    /// Out of descriptors: who is in goes on, who waits is let in later, and nothing spins meanwhile.
+    /// Out of descriptors: who is in goes on, who waits is let in later, nothing spins meanwhile, and the store has what it needs: a new
+    /// segment can be begun, the old one indexed and sealed.
     @Test func outOfDescriptors() throws {
-        let limit = 64
+        let limit = 96
         let server = try AbusedServer(openFiles: limit)
         let healthy = try HealthyClient(server)
         try healthy.go(3)
+        let control = try server.connectUnix("control.sock")
         let clients = Clients()
         for _ in 0..<limit * 2 { clients.all.append(try server.connect()) }
         while try server.logLines() == 0
@@ -126,6 +128,11 @@ private final class Clients: @unchecked Sendable {
         let used = try server.ticks() - ticks
         LongTests.report("EMFILE: \(used) ticks of CPU in 3 s, log \(try server.logLines()) lines")
         #expect(used < 60)
+        try healthy.go(20)
+        try control.send("ERASE - EVENT 1 NOW\n")
+        #expect(try control.readLine().hasPrefix("+ERASED 1 "))
+        let first = "\(server.folder.path)/log/00000000000000000001.log"
+        while server.process.isRunning && FileManager.default.fileExists(atPath: first) { usleep(1000) }
         try healthy.go(20)
         #expect(try server.logLines() <= server.logLinesAllowed)
         clients.all = []

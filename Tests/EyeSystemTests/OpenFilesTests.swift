@@ -1,0 +1,32 @@
+import EyeSystem
+import Foundation
+import Testing
+
+@Suite struct OpenFilesTests {
+    /// What is only read leaves the last descriptors to what is written. In a process of its own: the limit is the process's.
+    @Test func theLastDescriptorsAreForWriting() async {
+        await #expect(processExitsWith: .success) {
+            let all = 64
+            var limit = rlimit(rlim_cur: rlim_t(all), rlim_max: rlim_t(all))
+            precondition(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            let disk = RealDisk()
+            var files: [any DiskFile] = []
+            func openAll(_ mode: DiskOpenMode) -> Int {
+                let before = files.count
+                do {
+                    while true { files.append(try disk.open("/dev/null", mode)) }
+                } catch {
+                    precondition(error.isOutOfDescriptors)
+                }
+                return files.count - before
+            }
+            let bound = try OpenFiles.bound(reserving: OpenFiles.reservedForWriting)
+            precondition(bound == all - OpenFiles.reservedForWriting)
+            let had = try OpenFiles.hasRoom(below: bound, like: 0)
+            precondition(had && openAll(.read) > 0)
+            let has = try OpenFiles.hasRoom(below: bound, like: 0)
+            precondition(!has)
+            precondition(openAll(.write) == OpenFiles.reservedForWriting)
+        }
+    }
+}
