@@ -22,9 +22,10 @@ import Testing
             }
             let bound = try OpenFiles.bound(reserving: OpenFiles.reservedForWriting)
             precondition(bound == all - OpenFiles.reservedForWriting)
-            let had = try OpenFiles.hasRoom(below: bound, like: 0)
+            let probe = try Descriptor.open("/dev/null", flags: O_RDONLY)
+            let had = try OpenFiles.hasRoom(below: bound, like: probe.number)
             precondition(had && openAll(.read) > 0)
-            let has = try OpenFiles.hasRoom(below: bound, like: 0)
+            let has = try OpenFiles.hasRoom(below: bound, like: probe.number)
             precondition(!has)
             precondition(openAll(.write) == OpenFiles.reservedForWriting)
         }
