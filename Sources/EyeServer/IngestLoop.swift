@@ -212,7 +212,7 @@ final class IngestLoop: @unchecked Sendable {
             guard let connection = connection(slot: Int32(truncatingIfNeeded: token), UInt32(token >> 32)) else {
                 return
             }
-            let isBroken = readiness.contains(.broken)
+            let isBroken = !readiness.isDisjoint(with: .broken)
             // Sending says whether a broken connection takes answers still.
             if isBroken || readiness.contains(.writable) { flush(connection) }
             if isBroken || readiness.contains(.readable) { read(connection, isBroken: isBroken) }

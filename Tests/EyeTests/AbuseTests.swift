@@ -132,7 +132,11 @@ private final class Clients: @unchecked Sendable {
         try control.send("ERASE - EVENT 1 NOW\n")
         #expect(try control.readLine().hasPrefix("+ERASED 1 "))
         let first = "\(server.folder.path)/log/00000000000000000001.log"
-        while server.process.isRunning && FileManager.default.fileExists(atPath: first) { usleep(1000) }
+        let patience = ContinuousClock.now + .seconds(30)
+        while server.process.isRunning, FileManager.default.fileExists(atPath: first), ContinuousClock.now < patience {
+            usleep(1000)
+        }
+        #expect(!FileManager.default.fileExists(atPath: first))
         try healthy.go(20)
         #expect(try server.logLines() <= server.logLinesAllowed)
         clients.all = []
