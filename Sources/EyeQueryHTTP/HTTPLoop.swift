@@ -4,6 +4,7 @@
 //
 // Invariant: a connection is in `turns` at most once; a descriptor's wishes in the poller are those of its connection.
 
+import EyeStore
 import EyeSystem
 import Glibc
 import Synchronization
@@ -153,8 +154,15 @@ public final class HTTPLoop: @unchecked Sendable {
     private func accept(_ responder: any Responder, _ now: UInt64) {
         for _ in 0..<HTTPLimits.acceptsATurnMax {
             do throws(SystemError) {
+                let bound = try OpenFiles.bound(reserving: StoreLimits.reservedDescriptors)
+                guard try OpenFiles.hasRoom(below: bound, like: listener.number) else {
+                    rest(now, "the last \(StoreLimits.reservedDescriptors) descriptors are kept for the store's files")
+                    return
+                }
                 guard let (number, peer) = try Socket.accept(listener.number) else { return }
                 let descriptor = Descriptor(owning: number)
+                // Another thread has just taken the last one for clients.
+                if Int(number) >= bound { continue }
                 acceptedCount += 1
                 let hasRoom = clients.count < connectionsMax || evict(now)
                 if !hasRoom {
@@ -178,12 +186,16 @@ public final class HTTPLoop: @unchecked Sendable {
                 }
             } catch {
                 // No descriptor or no memory is left: connections that are there go on, new ones wait in the kernel.
-                acceptRestsUntil = now + HTTPLimits.acceptRestMilliseconds * 1_000_000
-                listen(to: [])
-                log?.warning("HTTP accepts no connection for a moment", ["cause": error.description])
+                rest(now, error.description)
                 return
             }
         }
+    }
+
+    private func rest(_ now: UInt64, _ cause: String) {
+        acceptRestsUntil = now + HTTPLimits.acceptRestMilliseconds * 1_000_000
+        listen(to: [])
+        log?.warning("HTTP accepts no connection for a moment", ["cause": cause])
     }
 
     private func listen(to wanted: Readiness) {

@@ -44,7 +44,7 @@ extension IngestLoop {
             } else {
                 var bytes: [UInt8] = []
                 unsafe Reply.appendError(line: number, fault, in: line, to: &bytes)
-                connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
+                connection.deferReply(bytes)
             }
         }
         touch(connection)
@@ -91,9 +91,10 @@ extension IngestLoop {
                 duplicate: connection.duplicate), to: &connection.output)
     }
 
-    /// Sends what waits, as far as it goes; closes a connection that is done.
+    /// Sends what waits, as far as it goes; closes a connection that is done. A peer that takes no answers any more may have sent lines
+    /// before: they are judged, and its answers dropped.
     func flush(_ connection: Connection) {
-        while connection.outputWaiting > 0 {
+        while connection.outputWaiting > 0, !connection.isDeaf {
             do throws(SystemError) {
                 let sent = try Socket.send(
                     connection.descriptor.number, connection.output, from: connection.outputSent)
@@ -106,9 +107,17 @@ extension IngestLoop {
                 connection.outputSent += count
                 connection.stuckSince = 0
             } catch {
-                close(connection)
-                return
+                guard error.isPeerGone else {
+                    close(connection)
+                    return
+                }
+                connection.isDeaf = true
+                connection.wasReset = !error.isBrokenPipe
             }
+        }
+        if connection.isDeaf {
+            connection.outputSent = connection.output.count
+            connection.stuckSince = 0
         }
         if connection.outputWaiting == 0 {
             if connection.outputSent > 0 { connection.output.removeAll(keepingCapacity: true) }
@@ -117,7 +126,10 @@ extension IngestLoop {
                 part(connection)
                 return
             }
-            if connection.phase == .waitingForReader { resume(connection) }
+            // Answers that wait for lines before them are looked at again when one of those is settled.
+            if connection.phase == .waitingForReader, connection.deferredBytes <= IngestLimits.outputBytesMax {
+                resume(connection)
+            }
         } else if connection.outputSent >= IngestLimits.outputBytesMax {
             // A peer that always leaves a little unread must not make it grow.
             connection.output.removeFirst(connection.outputSent)
@@ -128,7 +140,7 @@ extension IngestLoop {
 
     /// The last answer is sent: closes, at once if the peer has ended its side, else when it does.
     private func part(_ connection: Connection) {
-        if connection.hasEnded || connection.isCutOff {
+        if connection.hasEnded || connection.isCutOff || connection.isDeaf {
             close(connection)
             return
         }

@@ -2,9 +2,9 @@
 // and one sync, and gives it back with its fate. While it sits in fdatasync the loops fill the next batches: that is the
 // group commit, without a timer.
 //
-// A full disk: the commit is refused as a whole, and for a moment lines are refused unwritten. The store remembers which
-// clients were touched, so that no later line of theirs is stored before a new HELLO. A failed sync is final: `fatal` ends
-// the process, and the next start recovers what is on the disk.
+// A full disk, or no descriptor for the next segment: the commit is refused as a whole, and for a moment lines are refused
+// unwritten. The store remembers which clients were touched, so that no later line of theirs is stored before a new HELLO. A
+// failed sync is final: `fatal` ends the process, and the next start recovers what is on the disk.
 
 import EyeStore
 import EyeSystem
@@ -74,14 +74,10 @@ final class Appender: @unchecked Sendable {
                 for batch in batches { batch.outcome = outcome }
                 if outcome == .refused {
                     refuse()
-                    if !wasFull {
-                        log.error(
-                            "disk full, or less free than --min-free-bytes: events are refused with storage-full until there is room"
-                        )
-                    }
+                    if !wasFull { logRefusal() }
                     wasFull = true
                 } else if wasFull {
-                    log.info("disk has room again: events are stored")
+                    log.info("there is room again: events are stored")
                     wasFull = false
                 }
                 frames.removeAll(keepingCapacity: true)
@@ -121,6 +117,14 @@ final class Appender: @unchecked Sendable {
             counts.times.add(nanoseconds)
         }
         return outcome == .durable ? .durable : .refused
+    }
+
+    private func logRefusal() {
+        log.error(
+            writer.lacksDescriptors
+                ? "no descriptor is left for the next log segment: events are refused with storage-full until there is one; raise the limit of open files (ulimit -n)"
+                : "disk full, or less free than --min-free-bytes: events are refused with storage-full until there is room"
+        )
     }
 
     private func refuse() {

@@ -212,7 +212,7 @@ extension IngestLoop {
         if connection.isSettled {
             connection.output += bytes
         } else {
-            connection.deferred.append(DeferredReply(afterRun: connection.runsBegun, bytes: bytes))
+            connection.deferReply(bytes)
         }
     }
 

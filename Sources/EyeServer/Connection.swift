@@ -47,6 +47,15 @@ final class Connection {
         /// reset the connection, and the peer could lose our last answer. What it sends is thrown away.
         case lingering
         case closed
+
+        /// Whether lines that the peer has sent are judged, now or later.
+        var isJudging: Bool {
+            switch self {
+            case .open, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames:
+                true
+            case .ending, .flushing, .lingering, .closed: false
+            }
+        }
     }
 
     let descriptor: Descriptor
@@ -62,6 +71,10 @@ final class Connection {
     var talks = false
     /// Whether the peer has ended its side.
     var hasEnded = false
+    /// The peer takes no answers any more: it has closed or reset the connection. What it sent before is read to its end.
+    var isDeaf = false
+    /// Its stream was cut off: what is unfinished at the end of it is no line.
+    var wasReset = false
     /// When a lingering connection is closed at the latest (monotonic milliseconds).
     var lingerUntil: UInt64 = 0
     /// Whether the service ends the connection because it stops.
@@ -70,7 +83,7 @@ final class Connection {
     /// Bytes received, of any kind.
     var bytes: UInt64 = 0
 
-    /// Bytes of an unfinished line, `partialCount` of them, in `partial`.
+    /// Bytes of an unfinished line, and before it of whole ones that have to wait: `partialCount` of them, in `partial`.
     var partial: UnsafeMutableRawPointer?
     var partialCount = 0
     var partialCapacity = 0
@@ -88,7 +101,9 @@ final class Connection {
     /// Every line up to this one is judged, and durable if it was accepted.
     var durableLine: UInt64 = 0
     var acknowledgedLine: UInt64 = 0
-    var deferred: [DeferredReply] = []
+    private(set) var deferred: [DeferredReply] = []
+    /// Bytes of them.
+    private(set) var deferredBytes = 0
 
     var token = RememberedToken()
     /// HELLO's token and client, when it named one.
@@ -112,8 +127,8 @@ final class Connection {
     /// When the peer stopped taking its answers (monotonic milliseconds); 0: it takes them.
     var stuckSince: UInt64 = 0
     var lastHeard: UInt64
-    /// What the poller watches.
-    var watched: Readiness = .readable
+    /// What the poller watches; nil: nothing, not even the connection's end.
+    var watched: Readiness? = .readable
     /// Whether the connection stands in its loop's list of those with something to do at the end of the tick.
     var isDirty = false
 
@@ -143,9 +158,10 @@ final class Connection {
 
     /// Keeps `count` bytes at `bytes` as the start of the next line.
     func keepPartial(_ bytes: UnsafeRawPointer, count: Int) {
-        if count > partialCapacity {
-            let firstBytes = 512
-            var capacity = max(partialCapacity, firstBytes)
+        let firstBytes = 512
+        // What a longer line has left is given back: it is not in the loop's account of what is held.
+        if count > partialCapacity || partialCapacity / 16 > max(count, firstBytes) {
+            var capacity = firstBytes
             while capacity < count { capacity *= 2 }
             unsafe partial?.deallocate()
             unsafe partial = .allocate(byteCount: capacity, alignment: 8)
@@ -154,6 +170,27 @@ final class Connection {
         // In bounds: the capacity was made to hold `count`.
         if count > 0 { unsafe partial!.copyMemory(from: bytes, byteCount: count) }
         partialCount = count
+    }
+
+    /// Keeps an answer of mode `each` until the lines before it are settled.
+    func deferReply(_ bytes: [UInt8]) {
+        deferredBytes += bytes.count
+        if let last = deferred.last, last.afterRun == runsBegun {
+            deferred[deferred.count - 1].bytes += bytes
+        } else {
+            deferred.append(DeferredReply(afterRun: runsBegun, bytes: bytes))
+        }
+    }
+
+    /// Moves the answers that need not wait any longer to the others.
+    func releaseReplies() {
+        let count = deferred.prefix { $0.afterRun <= runsCompleted }.count
+        if count == 0 { return }
+        for next in deferred[..<count] {
+            output += next.bytes
+            deferredBytes -= next.bytes.count
+        }
+        deferred.removeFirst(count)
     }
 
     /// Gives the buffer of an unfinished line back when there is none.

@@ -83,7 +83,9 @@ extension IngestLoop {
                             inherited = intake.lastPlace
                             continue
                         }
-                    } else if inherited == intake.lastPlace, unsafe path.store(line, client: .none) {
+                    } else if inherited == intake.lastPlace, unsafe line.first == UInt8(ascii: "{"),
+                        unsafe path.store(line, client: .none)
+                    {
                         continue
                     }
                 }

@@ -24,15 +24,18 @@ public enum IngestLimits {
     /// Send buffer asked of the kernel per connection (SO_SNDBUF): its own would let a client that reads no answers hold 4 MB, and have
     /// millions of lines judged before it is stopped.
     public static let answerBufferBytes: Int32 = 64 * 1024
-    /// Bytes of unread answers to one client; then its lines are no longer judged, nor its input read.
+    /// Bytes of unread answers to one client, those that wait for lines before them among them; then its lines are no longer judged, nor
+    /// its input read.
     public static let outputBytesMax = 64 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
     public static let slowReaderMilliseconds: UInt64 = 30_000
     /// How long a connection that was answered for the last time waits for its peer to end it too.
     public static let lingerMilliseconds: UInt64 = 2_000
-    /// Bytes of unfinished lines that all connections of one loop may hold together; the connection that would pass it is
-    /// closed (`overloaded`).
+    /// Bytes of unfinished lines, and of whole ones that have to wait, that all connections of one loop may hold together. With more,
+    /// those that hold most are closed (`overloaded`) …
     public static let partialBytesPerLoop = 64 * 1024 * 1024
+    /// … until so much of it is free again: who holds most is looked for once in so many bytes.
+    public static let partialBytesFreed = 8 * 1024 * 1024
     /// Errors that a silent client is shown at its end of stream.
     public static let errorsShownAtEnd = 20
     /// Samples of rejected lines kept per code and second.
@@ -50,7 +53,7 @@ public enum IngestLimits {
     public static let erasureLookMilliseconds: UInt64 = 60_000
     /// How long what retention drops may wait for the active segment to be full (nanoseconds): 10 minutes. Then that is closed.
     public static let retentionWaitNanoseconds: UInt64 = 600_000_000_000
-    /// How long accept(2) pauses after EMFILE or ENFILE.
+    /// How long accept(2) pauses when no descriptor is left for a client, or after EMFILE or ENFILE.
     public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.
     public static let accountsLookMilliseconds: UInt64 = 500

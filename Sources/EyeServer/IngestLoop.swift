@@ -212,8 +212,10 @@ final class IngestLoop: @unchecked Sendable {
             guard let connection = connection(slot: Int32(truncatingIfNeeded: token), UInt32(token >> 32)) else {
                 return
             }
-            if readiness.contains(.writable) { flush(connection) }
-            if !readiness.isDisjoint(with: [.readable, .broken, .peerClosed]) { read(connection) }
+            let isBroken = !readiness.isDisjoint(with: .broken)
+            // Sending says whether a broken connection takes answers still.
+            if isBroken || readiness.contains(.writable) { flush(connection) }
+            if isBroken || readiness.contains(.readable) { read(connection, isBroken: isBroken) }
         }
     }
 
@@ -306,7 +308,7 @@ final class IngestLoop: @unchecked Sendable {
         do throws(SystemError) {
             if transport == .tcp { try Socket.tune(number) }
             try Socket.limitSending(number, bytes: IngestLimits.answerBufferBytes)
-            try poller.add(number, connection.watched, token: token(of: connection))
+            try poller.add(number, .readable, token: token(of: connection))
         } catch {
             close(connection)
         }
@@ -322,21 +324,40 @@ final class IngestLoop: @unchecked Sendable {
         if connection.phase == .open || connection.phase == .lingering { wanted.insert(.readable) }
         if connection.outputWaiting > 0 { wanted.insert(.writable) }
         if wanted == connection.watched || connection.phase == .closed { return }
-        connection.watched = wanted
+        let number = connection.descriptor.number
         do throws(SystemError) {
-            try poller.change(connection.descriptor.number, wanted, token: token(of: connection))
+            if connection.watched != nil {
+                try poller.change(number, wanted, token: token(of: connection))
+            } else if !wanted.isEmpty {
+                try poller.add(number, wanted, token: token(of: connection))
+            } else {
+                return
+            }
+            connection.watched = wanted
         } catch {
             close(connection)
         }
     }
 
-    /// Ends a connection at once. Its lines that are under way are still stored and counted.
-    func close(_ connection: Connection) {
+    /// The peer is gone, and the connection has to wait: the poller, which would tell of it without end, is not asked until there is
+    /// something to do again.
+    func unwatch(_ connection: Connection) {
+        if connection.watched == nil || connection.outputWaiting > 0 { return }
+        connection.watched = nil
+        do throws(SystemError) {
+            try poller.remove(connection.descriptor.number)
+        } catch {
+            close(connection)
+        }
+    }
+
+    /// Ends a connection at once. Its lines that are under way are still stored and counted; those that have not been judged are refused
+    /// with `reject`, unheard.
+    func close(_ connection: Connection, refusing reject: Reject = .overloaded) {
         if connection.phase == .closed { return }
+        refuseHeld(connection, reject)
         connection.phase = .closed
         if let client = connection.client { context.clients.release(client, place(of: connection)) }
-        partialBytes -= connection.partialCount
-        connection.dropPartial()
         // The descriptor is closed when the last reference goes; nothing may report it to us before that.
         do throws(SystemError) {
             try poller.remove(connection.descriptor.number)
@@ -383,7 +404,7 @@ final class IngestLoop: @unchecked Sendable {
         for case let connection? in connections {
             if connection.stuckSince != 0, monotonic > connection.stuckSince + IngestLimits.slowReaderMilliseconds {
                 counts.end(.slowReader)
-                close(connection)
+                close(connection, refusing: .slowReader)
             } else if connection.phase == .lingering {
                 if monotonic > connection.lingerUntil { close(connection) }
             } else if connection.token.id != 0, monotonic < connection.lastHeard + IngestLoop.sweepMilliseconds {

@@ -19,7 +19,9 @@ extension IngestLoop {
             }
             guard let piece else { break }
             unsafe judgePiece(connection, piece, window)
-            if connection.outputWaiting > IngestLimits.outputBytesMax, connection.phase == .open, drainingSince == nil {
+            if connection.outputWaiting + connection.deferredBytes > IngestLimits.outputBytesMax,
+                connection.phase == .open, drainingSince == nil
+            {
                 connection.phase = .waitingForReader
             }
         }

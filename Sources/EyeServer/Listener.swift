@@ -1,6 +1,8 @@
-// A listening socket: accepts and deals connections to the loops in turn. Lives in the first loop. When the process is out
-// of descriptors it pauses for a moment instead of spinning: established connections go on.
+// A listening socket: accepts and deals connections to the loops in turn. Lives in the first loop. When no descriptor is left for
+// clients (the last ones are the store's) it pauses for a moment instead of spinning: established connections go on, new ones wait
+// in the kernel.
 
+import EyeStore
 import EyeSystem
 import EyeWire
 import Glibc
@@ -19,10 +21,13 @@ final class Admission: Sendable {
         return false
     }
 
+    /// One was not taken, for want of a descriptor.
+    func turnAway() { refused.add(1, ordering: .relaxed) }
+
     func leave() { open.subtract(1, ordering: .relaxed) }
 
     var connections: Int { open.load(ordering: .relaxed) }
-    /// Connections closed unheard because there were too many.
+    /// Connections closed unheard because there were too many, or no descriptor for one more.
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
 }
 
@@ -48,7 +53,21 @@ final class Listener: @unchecked Sendable {
     func accept(_ loop: IngestLoop, onlyHere: Bool = false) {
         while true {
             do throws(SystemError) {
+                // The control socket is the operator's: nobody else can open it.
+                let isBounded = transport != .http
+                let bound = try OpenFiles.bound(reserving: StoreLimits.reservedDescriptors)
+                if isBounded, try !OpenFiles.hasRoom(below: bound, like: socket.number) {
+                    pause(
+                        loop, "the last \(StoreLimits.reservedDescriptors) descriptors are kept for the store's files")
+                    return
+                }
                 guard let (number, peer) = try Socket.accept(socket.number) else { return }
+                if isBounded, Int(number) >= bound {
+                    // Another thread has just taken the last one.
+                    _ = Descriptor(owning: number)
+                    loop.context.admission.turnAway()
+                    continue
+                }
                 guard loop.context.admission.enter() else {
                     _ = Descriptor(owning: number)
                     continue
@@ -60,16 +79,16 @@ final class Listener: @unchecked Sendable {
                 loops[next].post(.adopt(number: number, peer: peer, transport: transport))
                 next = (next + 1) % loops.count
             } catch {
-                pause(loop, error)
+                pause(loop, "\(error)")
                 return
             }
         }
     }
 
-    private func pause(_ loop: IngestLoop, _ error: SystemError) {
+    private func pause(_ loop: IngestLoop, _ cause: String) {
         if !hasWarned {
             loop.context.log.warning(
-                "cannot accept connections for now; raise the limit of open files (ulimit -n)", ["error": "\(error)"])
+                "cannot accept connections for now; raise the limit of open files (ulimit -n)", ["error": cause])
             hasWarned = true
         }
         pausedUntil = loop.monotonic + IngestLimits.acceptPauseMilliseconds

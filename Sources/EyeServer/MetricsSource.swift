@@ -50,7 +50,8 @@ final class MetricsSource: Sendable {
         text.gauge("eye_ingest_connections", "Open stream connections.", UInt64(max(0, parts.admission.connections)))
         text.counter("eye_ingest_connections_total", "Stream connections opened.", counts.connectionsOpened)
         text.counter(
-            "eye_ingest_connections_refused_total", "Connections closed unheard because there were too many.",
+            "eye_ingest_connections_refused_total",
+            "Connections closed unheard because there were too many, or no descriptor for one more.",
             parts.admission.refusals)
         text.counter(
             "eye_ingest_pauses_total", "Turns in which a loop did not read: the disk was behind.", counts.pauses)

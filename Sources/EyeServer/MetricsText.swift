@@ -16,10 +16,11 @@ struct MetricsText {
         sample(name, value)
     }
 
-    /// One counter with a value for each code that a line can be refused by.
+    /// One counter with a value for each code that a line can be refused by; `slow-reader` for those behind answers that were not taken.
     mutating func rejected(_ name: StaticString, _ help: StaticString, _ counts: Counts) {
         head(name, help, "counter")
-        for reject in Reject.allCases where reject.fate != .close && reject != .noIngest {
+        for reject in Reject.allCases
+        where (reject.fate != .close || reject == .slowReader) && reject != .noIngest {
             sample(name, code: reject.code, counts.rejected[Int(reject.rawValue)])
         }
     }

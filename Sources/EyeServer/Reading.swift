@@ -6,11 +6,20 @@ import EyeSystem
 import EyeWire
 
 extension IngestLoop {
-    func read(_ connection: Connection) {
-        guard connection.phase == .open else {
-            if connection.phase != .closed { readAfterEnd(connection) }
-            return
+    /// The poller has told of `connection`. `isBroken`: its peer is gone, which the poller says again and again.
+    func read(_ connection: Connection, isBroken: Bool) {
+        switch connection.phase {
+        case .open: readOn(connection)
+        case .lingering: readAfterEnd(connection)
+        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames, .ending,
+            .flushing:
+            // What it has sent is read when its turn comes: nothing is thrown away.
+            if isBroken { unwatch(connection) }
+        case .closed: break
         }
+    }
+
+    private func readOn(_ connection: Connection) {
         let held = connection.partialCount
         // In bounds: an unfinished line is never longer than `lineRoom` while the connection is read.
         let start = unsafe readArea - held
@@ -32,7 +41,6 @@ extension IngestLoop {
             }
         } catch {
             // A reset: what the peer had not finished is lost to it and to us, and counted.
-            if connection.partialCount > 0 && !connection.framer.isSkipping { noteCutLine(connection) }
             close(connection)
         }
         if connection.phase != .closed { touch(connection) }
@@ -46,15 +54,15 @@ extension IngestLoop {
         }
         let done = unsafe judgeLines(connection, window)
         let rest = window.count - done
-        guard rest > 0, connection.phase != .closed else { return }
-        if partialBytes + rest > IngestLimits.partialBytesPerLoop {
-            counts.end(.overloaded)
-            close(connection)
+        // Behind QUIT nothing is read.
+        guard rest > 0, connection.phase.isJudging else {
+            connection.dropPartial()
             return
         }
         // In bounds: `done` is at most the window's count.
         unsafe connection.keepPartial(window.baseAddress! + done, count: rest)
         partialBytes += rest
+        if partialBytes > IngestLimits.partialBytesPerLoop { freePartialBytes() }
     }
 
     /// Goes on with lines that had to wait; when there is a frame to put them into.
@@ -94,6 +102,10 @@ extension IngestLoop {
 
     /// The peer ended its side: a last line without LF counts, then everything settles.
     private func endOfStream(_ connection: Connection) {
+        if connection.wasReset {
+            close(connection)
+            return
+        }
         let held = connection.partialCount
         if held > 0 {
             unsafe finishLine(connection, UnsafeRawBufferPointer(start: connection.partial!, count: held))
@@ -104,26 +116,15 @@ extension IngestLoop {
         if connection.phase == .open { connection.phase = .ending }
     }
 
-    /// After QUIT or end of stream nothing is judged; the peer may only go away.
+    /// After the last answer nothing is judged; the peer may only go away.
     private func readAfterEnd(_ connection: Connection) {
         let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
         do throws(SystemError) {
             let transfer = try unsafe Socket.receive(connection.descriptor.number, into: area)
             if case .bytes(let count) = transfer { counts.bytes += UInt64(count) }
-            if transfer == .end {
-                connection.hasEnded = true
-                if connection.phase == .lingering { close(connection) }
-            }
+            if transfer == .end { close(connection) }
         } catch {
             close(connection)
         }
-    }
-
-    private func noteCutLine(_ connection: Connection) {
-        connection.line += 1
-        connection.received += 1
-        connection.rejected += 1
-        counts.lines += 1
-        counts.reject(.cutLine)
     }
 }

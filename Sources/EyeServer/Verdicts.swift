@@ -52,7 +52,7 @@ extension IngestLoop {
         } else if refused > 0 {
             answerRefused(connection, run, batch, count: refused)
         }
-        answerDeferred(connection)
+        connection.releaseReplies()
         if refused > 0 && connection.clientSlot >= 0 { connection.stalled = .storageFull }
         if run.numbering == connection.numbering {
             connection.durableLine = max(connection.durableLine, run.lastLine)
@@ -75,14 +75,6 @@ extension IngestLoop {
                 Reply.appendOK(line: line, id: outcome.id, to: &connection.output)
             }
         }
-    }
-
-    /// Answers that waited for lines before them.
-    private func answerDeferred(_ connection: Connection) {
-        let count = connection.deferred.prefix { $0.afterRun <= connection.runsCompleted }.count
-        if count == 0 { return }
-        for next in connection.deferred[..<count] { connection.output += next.bytes }
-        connection.deferred.removeFirst(count)
     }
 
     /// The other modes: an error for each refused line. In mode silent the run may hold lines that were refused before;

@@ -15,6 +15,8 @@ final class ClientTable {
         /// A line of it was refused: nothing of it is taken until its next HELLO.
         var isStopped = false
         var isFree = false
+        /// Whether the commit under way has lines of it that are not duplicates.
+        var isTouched: Bool { sequence > durableSequence }
     }
 
     private struct Key: Hashable {
@@ -25,20 +27,35 @@ final class ClientTable {
     private(set) var clients: [Client] = []
     private var slots: [Key: Int32] = [:]
     private var free: [Int32] = []
+    /// Clients of each token.
+    private var perToken: [UInt32: Int] = [:]
+    /// When idle ones were last looked for.
+    private var forgotAt: Int64?
 
     /// Clients known.
     var count: Int { slots.count }
 
-    /// The client's slot, made if there is none; nil: the limit is reached.
+    /// The client's slot, made if there is none; nil: there is no room for one more of this token. A token has no more clients than there is
+    /// room left for others: one alone has half of it at most, and a new one always finds some.
     func open(token: UInt32, name: [UInt8], now: Int64) -> Int32? {
         let key = Key(token: token, name: name)
+        if slots[key] == nil, !hasRoom(token) {
+            forgetIdle(now: now)
+            if !hasRoom(token) { return nil }
+        }
+        return keep(key, now: now)
+    }
+
+    private func hasRoom(_ token: UInt32) -> Bool {
+        perToken[token, default: 0] < StoreLimits.clientsMax - slots.count
+    }
+
+    private func keep(_ key: Key, now: Int64) -> Int32 {
         if let slot = slots[key] {
             clients[Int(slot)].lastSeen = now
             return slot
         }
-        if slots.count >= StoreLimits.clientsMax { forgetIdle(now: now) }
-        guard slots.count < StoreLimits.clientsMax else { return nil }
-        let client = Client(token: token, name: name, sequence: 0, lastSeen: now)
+        let client = Client(token: key.token, name: key.name, sequence: 0, lastSeen: now)
         let slot: Int32
         if let reused = free.popLast() {
             slot = reused
@@ -48,13 +65,16 @@ final class ClientTable {
             clients.append(client)
         }
         slots[key] = slot
+        perToken[key.token, default: 0] += 1
         return slot
     }
 
     /// At start: what a record says of a client.
     func restore(token: UInt32, name: [UInt8], sequence: UInt64, lastSeen: Int64, now: Int64) {
         if now - lastSeen > StoreLimits.clientIdleMicroseconds { return }
-        guard let slot = open(token: token, name: name, now: lastSeen) else { return }
+        let key = Key(token: token, name: name)
+        if slots[key] == nil, slots.count >= StoreLimits.clientsMax { return }
+        let slot = keep(key, now: lastSeen)
         clients[Int(slot)].sequence = max(clients[Int(slot)].sequence, sequence)
         confirm(slot)
     }
@@ -74,9 +94,13 @@ final class ClientTable {
 
     func setStopped(_ slot: Int32, _ stopped: Bool) { clients[Int(slot)].isStopped = stopped }
 
+    /// Goes over all of them, hence only now and then.
     private func forgetIdle(now: Int64) {
+        if let last = forgotAt, now >= last, now - last < StoreLimits.clientLookMicroseconds { return }
+        forgotAt = now
         for (key, slot) in slots where now - clients[Int(slot)].lastSeen > StoreLimits.clientIdleMicroseconds {
             slots[key] = nil
+            perToken[key.token, default: 1] -= 1
             clients[Int(slot)] = Client(token: 0, name: [], sequence: 0, lastSeen: 0, isFree: true)
             free.append(slot)
         }

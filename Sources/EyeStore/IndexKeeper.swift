@@ -67,8 +67,10 @@ final class IndexKeeper: Sendable {
             indexed(builder.scanner.file)
             return done(job.base)
         } catch {
-            // Gone, unreadable, or no room: it stays without an index in this life; readers build their own.
             building.builder = nil
+            // Later, when there is one. What comes next will say the same, once.
+            if error.isOutOfDescriptors { return false }
+            // Gone, unreadable, or no room: it stays without an index in this life; readers build their own.
             _ = done(job.base)
             if error.errno == ENOENT || error.isFull { return true }
             throw error

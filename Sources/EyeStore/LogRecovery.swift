@@ -207,7 +207,7 @@ struct LogRecovery {
         try watermark.synchronize()
         // Both slots say it: from here on one that is not whole is damaged.
         try watermark.publish(watermark.current)
-        let writer = LogWriter(
+        let writer = try LogWriter(
             disk, folder: folder, time: time, options: options, clients: clients, position: position, active: segment,
             watermark: watermark, salts: salts)
         return RecoveredLog(

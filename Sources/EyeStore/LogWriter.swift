@@ -9,7 +9,7 @@ import Glibc
 public enum CommitOutcome: Sendable {
     /// Every frame is on disk, and published to readers.
     case durable
-    /// The storage is full: nothing of it was stored; sequences and ids are unchanged.
+    /// The storage is full, or no descriptor is left for the next segment: nothing of it was stored; sequences and ids are unchanged.
     case refused
 }
 
@@ -67,6 +67,8 @@ final class LogWriter {
     let disk: any Disk
     /// The folder that holds `log/` and `watermark`.
     let folder: String
+    /// Its `log/`, held open: a new segment needs one descriptor, and that before anything was done.
+    private let segments: any DiskDirectory
     let time: any TimeSource
     let options: StoreOptions
     let clients: ClientTable
@@ -77,6 +79,8 @@ final class LogWriter {
     private let pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
     /// Why it is unusable.
     private(set) var failure: SystemError?
+    /// The last commit was refused because no descriptor was left for the next segment.
+    private(set) var lacksDescriptors = false
     /// Called after a roll with the base of the segment that was closed and with the new one; on the writer's thread.
     var closed: (UInt64, ActiveSegment) -> Void = { _, _ in }
     /// Asked at a roll: the first event id that retention wants to keep.
@@ -90,9 +94,10 @@ final class LogWriter {
     init(
         _ disk: any Disk, folder: String, time: any TimeSource, options: StoreOptions, clients: ClientTable,
         position: LogPosition, active: ActiveSegment, watermark: WatermarkWriter, salts: SaltSource
-    ) {
+    ) throws(SystemError) {
         self.disk = disk
         self.folder = folder
+        segments = try disk.openDirectory(folder + "/log")
         self.time = time
         self.options = options
         self.clients = clients
@@ -173,6 +178,7 @@ final class LogWriter {
             if tombstones > 0 { active.oldestTombstone = min(active.oldestTombstone, time.nowMicroseconds()) }
             bytesSinceCheck += bytes
             position = next
+            lacksDescriptors = false
             try publish()
             CrashPoint.reach(.watermarkPublished)
             return .durable
@@ -215,6 +221,7 @@ final class LogWriter {
         checkedAt = now
         bytesSinceCheck = 0
         isFull = isBelowFloor(bytes)
+        if isFull { lacksDescriptors = false }
         return !isFull
     }
 
@@ -262,7 +269,7 @@ final class LogWriter {
         return try closeSegment()
     }
 
-    /// Begins the next segment. False: the storage is full. The old one is durable: every commit was synced.
+    /// Begins the next segment. False: the storage is full, or there is no descriptor for it. The old one is durable: every commit was synced.
     private func roll() throws(SystemError) -> Bool {
         let old = active.base
         position.firstKeptEventID = max(position.firstKeptEventID, firstKeptWanted())
@@ -270,9 +277,10 @@ final class LogWriter {
             let segment = NewSegment(
                 base: position.nextSequence, position: position, salt: UInt32(truncatingIfNeeded: salts.next()),
                 created: time.nowMicroseconds(), tombstonesBefore: active.tombstones)
-            active = try segment.make(disk, folder: folder, clients: clients, tail: [])
+            active = try segment.make(disk, folder: folder, clients: clients, tail: [], in: segments)
         } catch {
-            if error.isFull && !error.isSync {
+            lacksDescriptors = error.isOutOfDescriptors
+            if lacksDescriptors || error.isFull && !error.isSync {
                 try NewSegment.removeLeftover(disk, folder: folder, base: position.nextSequence)
                 return false
             }
@@ -307,9 +315,11 @@ struct NewSegment {
         }
     }
 
-    /// Makes it, with the clients' sequences and `tail`: frames that recovery found behind the durable position.
+    /// Makes it, with the clients' sequences and `tail`: frames that recovery found behind the durable position. With `segments`, its
+    /// folder held open, a lack of descriptors shows before there is anything of it.
     func make(
-        _ disk: any Disk, folder: String, clients: ClientTable, tail: [(header: FrameHeader, payload: [UInt8])]
+        _ disk: any Disk, folder: String, clients: ClientTable, tail: [(header: FrameHeader, payload: [UInt8])],
+        in segments: (any DiskDirectory)? = nil
     ) throws(SystemError) -> ActiveSegment {
         let log = folder + "/log"
         let path = log + "/" + SegmentFolder.name(base, ".log")
@@ -379,7 +389,7 @@ struct NewSegment {
         CrashPoint.reach(.headerSynced)
         try disk.rename(path + ".new", to: path)
         CrashPoint.reach(.segmentRenamed)
-        try disk.synchronizeDirectory(log)
+        if let segments { try segments.synchronize() } else { try disk.synchronizeDirectory(log) }
         CrashPoint.reach(.folderSynced)
         return ActiveSegment(
             file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty,

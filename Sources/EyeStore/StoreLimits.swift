@@ -18,6 +18,8 @@ public enum StoreLimits {
     public static let clientNameBytesMax = 128
     /// A client that was silent for so long is forgotten when room is needed or the store starts: 30 days.
     public static let clientIdleMicroseconds: Int64 = 30 * 86_400_000_000
+    /// How often idle clients are looked for while there is no room for a new one.
+    public static let clientLookMicroseconds: Int64 = 60_000_000
     /// Different clients in one frame.
     public static let clientsPerFrameMax = 64
     /// Client marks in one frame.
@@ -48,6 +50,9 @@ public enum StoreLimits {
     public static let dictionaryBytesMax = 4 << 20
     /// Ranges of ids in one tombstone.
     public static let tombstoneRangesMax = 8000
+    /// Descriptors, the last ones of the limit of open files, that no client's connection gets: they are for the store's files. Half of all
+    /// when that is less.
+    public static let reservedDescriptors = 32
     /// Copies of torn tails at one place.
     public static let tornCopiesMax = 100
     /// After the store was found full, the disk is asked again no more often than this (nanoseconds).
@@ -68,9 +73,9 @@ public enum StoreLimits {
     public static let headersPerStep = 16
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
-    /// Bytes of segments closed within `sealPauseNanoseconds` that make sealing wait: events come first.
+    /// Bytes of events within `sealPauseNanoseconds` that are a burst: sealing waits, and the log leaves the page cache.
     public static let sealBurstBytes: UInt64 = 64 << 20
-    /// So long sealing waits after a burst (nanoseconds).
+    /// So long sealing waits after a segment of `sealBurstBytes`, or so many smaller ones, was closed (nanoseconds).
     public static let sealPauseNanoseconds: UInt64 = 1_000_000_000
     /// Sealing waits no longer when the closed segments that wait have so many bytes, or when less than that is free.
     public static let sealBacklogBytesMax: UInt64 = 8 << 30

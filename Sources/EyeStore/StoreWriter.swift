@@ -14,7 +14,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// What the start found and did.
     public let recovery: RecoveryReport
 
-    // What the commit under way has changed in memory, to be taken back if it is refused.
+    // What the commit under way has changed in memory, to be taken back if it is refused: each client once.
     private var touchedClients: [(slot: Int32, before: UInt64)] = []
     private var addedEventIDs = 0
     /// The session that is being erased.
@@ -79,6 +79,8 @@ public final class StoreWriter: @unchecked Sendable {
     public var clientCount: Int { log.clients.count }
     /// event_ids remembered.
     public var eventIDCount: Int { window.count }
+    /// The last commit was refused because no descriptor was left for the next segment.
+    public var lacksDescriptors: Bool { log.lacksDescriptors }
     /// Why the writer is unusable; nil: it is not.
     public var failure: SystemError? { log.failure }
 
@@ -115,7 +117,7 @@ public final class StoreWriter: @unchecked Sendable {
             for touched in touchedClients { log.clients.confirm(touched.slot) }
         case .refused:
             window.undo(addedEventIDs)
-            for touched in touchedClients.reversed() {
+            for touched in touchedClients {
                 log.clients.setSequence(touched.slot, touched.before, now: now)
             }
             for frame in frames {
@@ -216,7 +218,7 @@ public final class StoreWriter: @unchecked Sendable {
             } else if mark.sequence <= client.sequence {
                 fate = .duplicate
             } else {
-                touchedClients.append((mark.slot, client.sequence))
+                if !client.isTouched { touchedClients.append((mark.slot, client.sequence)) }
                 log.clients.setSequence(mark.slot, mark.sequence, now: now)
             }
             if fate != .stored && mark.record >= 0 {
@@ -271,8 +273,7 @@ public final class StoreWriter: @unchecked Sendable {
         for slot in frame.markedSlots {
             let client = log.clients[slot]
             // The record says what is durable with this frame; a client whose every line was a duplicate needs none.
-            let isNew = touchedClients.contains { $0.slot == slot }
-            if !client.isStopped && isNew {
+            if !client.isStopped && client.isTouched {
                 frame.appendClient(
                     token: client.token, name: client.name, sequence: client.sequence, received: now)
             }

@@ -31,12 +31,19 @@ public protocol DiskFile: AnyObject, Sendable {
     func uncache()
 }
 
+/// A directory of a disk.
+public protocol DiskDirectory: AnyObject, Sendable {
+    /// fsync(2): makes creates, renames and removes in it durable.
+    func synchronize() throws(SystemError)
+}
+
 /// Held until it is released by `deinit`.
 public protocol DiskLock: AnyObject, Sendable {}
 
 /// A file system.
 public protocol Disk: AnyObject, Sendable {
     /// ENXIO: `path` names something that has no content of its own to be read, such as a FIFO or a socket. Never waits for one.
+    /// EMFILE when no descriptor is left, or none but those for files that are written (`OpenFiles`).
     func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile
     /// Names in a directory, without `.` and `..`, in no order.
     func list(_ directory: String) throws(SystemError) -> [String]
@@ -46,6 +53,8 @@ public protocol Disk: AnyObject, Sendable {
     func makeDirectory(_ path: String) throws(SystemError)
     /// fsync(2) of a directory: makes creates, renames and removes in it durable.
     func synchronizeDirectory(_ path: String) throws(SystemError)
+    /// A directory that is to be made durable again and again. Has a default, see `NamedDirectory`.
+    func openDirectory(_ path: String) throws(SystemError) -> any DiskDirectory
     /// stat(2): what tells a replaced file from the one before; ENOENT if missing. Has a default, see `FileStamp`.
     func stamp(_ path: String) throws(SystemError) -> FileStamp
     /// Bytes that may still be allocated on the file system of `path` by an unprivileged process.
@@ -53,6 +62,23 @@ public protocol Disk: AnyObject, Sendable {
     /// flock(2), exclusive, of a file made for it (0600). Throws EWOULDBLOCK when somebody else holds it after
     /// `waitMilliseconds`.
     func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock
+}
+
+/// A directory by its name.
+private final class NamedDirectory: DiskDirectory {
+    private let disk: any Disk
+    private let path: String
+
+    init(_ disk: any Disk, _ path: String) {
+        self.disk = disk
+        self.path = path
+    }
+
+    func synchronize() throws(SystemError) { try disk.synchronizeDirectory(path) }
+}
+
+extension Disk {
+    public func openDirectory(_ path: String) throws(SystemError) -> any DiskDirectory { NamedDirectory(self, path) }
 }
 
 extension DiskFile {
@@ -99,6 +125,9 @@ public final class RealDisk: Disk {
         let kind = try FileKind.of(file)
         // A folder can be opened for reading, and says EISDIR when it is read.
         guard kind == .file || kind == .folder else { throw SystemError(errno: ENXIO, call: "open") }
+        if mode == .read, Int(file.number) >= (try OpenFiles.bound(reserving: OpenFiles.reservedForWriting)) {
+            throw SystemError(errno: EMFILE, call: "open")
+        }
         return RealFile(file)
     }
 
@@ -161,8 +190,12 @@ public final class RealDisk: Disk {
     }
 
     public func synchronizeDirectory(_ path: String) throws(SystemError) {
-        let directory = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
-        _ = try retrying("fsync") { fsync(directory.number) }
+        try openDirectory(path).synchronize()
+    }
+
+    /// Held open: to make it durable needs no descriptor then.
+    public func openDirectory(_ path: String) throws(SystemError) -> any DiskDirectory {
+        RealDirectory(try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY))
     }
 
     public func freeBytes(_ path: String) throws(SystemError) -> UInt64 {
@@ -200,6 +233,12 @@ public final class RealDisk: Disk {
         }
         return false
     }
+}
+
+private final class RealDirectory: DiskDirectory {
+    private let directory: Descriptor
+    init(_ directory: consuming Descriptor) { self.directory = directory }
+    func synchronize() throws(SystemError) { _ = try retrying("fsync") { fsync(directory.number) } }
 }
 
 private final class RealLock: DiskLock {

@@ -15,6 +15,12 @@ extension SystemError {
     public var isWouldBlock: Bool { errno == EWOULDBLOCK }
     /// The disk itself failed: EIO.
     public var isInputOutput: Bool { errno == EIO }
+    /// No descriptor is left, in this process or in the machine: EMFILE, ENFILE.
+    public var isOutOfDescriptors: Bool { errno == EMFILE || errno == ENFILE }
+    /// The peer of a socket takes nothing any more: EPIPE, ECONNRESET, ETIMEDOUT. What it sent before can still be read.
+    public var isPeerGone: Bool { isBrokenPipe || errno == ECONNRESET || errno == ETIMEDOUT }
+    /// It has closed in order, or never reads: EPIPE.
+    public var isBrokenPipe: Bool { errno == EPIPE }
     /// A sync of file data failed, whatever the errno: final, since Linux marks the failed pages clean.
     public var isFailedSync: Bool { call.description == "fdatasync" }
 }

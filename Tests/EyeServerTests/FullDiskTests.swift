@@ -7,9 +7,12 @@ import Testing
 
 @testable import EyeServer
 
-/// The real disk, but for writes to the log, which fail with ENOSPC while it is told to be full.
+/// The real disk, but for the log: its writes fail with ENOSPC while it is told to be full, its syncs take until it is told to go on,
+/// and no segment can be begun (EMFILE) while it lacks descriptors.
 final class FillableDisk: Disk {
     let isFull = Atomic<Bool>(false)
+    let isHeld = Atomic<Bool>(false)
+    let lacksDescriptors = Atomic<Bool>(false)
     private let real = RealDisk()
 
     private final class File: DiskFile {
@@ -33,13 +36,20 @@ final class FillableDisk: Disk {
             }
             try real.write(pieces, at: offset)
         }
-        func synchronize() throws(SystemError) { try real.synchronize() }
+        func synchronize() throws(SystemError) {
+            while isLog && disk.isHeld.load(ordering: .relaxed) { usleep(200) }
+            try real.synchronize()
+        }
         func truncate(to bytes: Int64) throws(SystemError) { try real.truncate(to: bytes) }
         func size() throws(SystemError) -> Int64 { try real.size() }
     }
 
     func open(_ path: String, _ mode: DiskOpenMode) throws(SystemError) -> any DiskFile {
-        File(try real.open(path, mode), self, isLog: path.contains("/log/"))
+        let isLog = path.contains("/log/")
+        if isLog, mode == .create, lacksDescriptors.load(ordering: .relaxed) {
+            throw SystemError(errno: EMFILE, call: "open")
+        }
+        return File(try real.open(path, mode), self, isLog: isLog)
     }
     func list(_ directory: String) throws(SystemError) -> [String] { try real.list(directory) }
     func rename(_ from: String, to: String) throws(SystemError) { try real.rename(from, to: to) }
@@ -78,6 +88,37 @@ final class FillableDisk: Disk {
         #expect(answer == "+OK \(line) 2")
         try client.send("QUIT\n")
         #expect(try client.readLine() == "+BYE received=\(line) accepted=2 rejected=\(line - 2) duplicate=0")
+    }
+
+    /// The next segment cannot be begun: that is refused like a full disk, and goes by when there is a descriptor.
+    @Test func noDescriptorForTheNextSegmentIsARefusal() throws {
+        let disk = FillableDisk()
+        let ingest = try RunningIngest(disk: disk, segmentBytes: 1 << 20)
+        let client = try ingest.connectTCP()
+        try client.send("MODE each\n")
+        #expect(try client.readLine() == "+OK each")
+        disk.lacksDescriptors.store(true, ordering: .relaxed)
+        let event = ingest.line(data: #"{"a":"\#(String(repeating: "y", count: 60_000))"}"#) + "\n"
+        var (line, stored, refused) = (0, 0, 0)
+        while refused < 5 {
+            line += 1
+            try client.send(event)
+            let answer = try client.readLine() ?? "closed"
+            if answer == "+OK \(line) \(line)" { stored += 1 } else { refused += 1 }
+            #expect(refused == 0 || answer.hasPrefix("-ERR \(line) storage-full "), "\(answer)")
+            if stored > 20 { break }
+        }
+        #expect(stored > 10 && refused == 5)
+        disk.lacksDescriptors.store(false, ordering: .relaxed)
+        var answer = ""
+        repeat {
+            line += 1
+            try client.send(event)
+            answer = try client.readLine() ?? "closed"
+        } while answer.hasPrefix("-ERR \(line) storage-full")
+        // Nothing of the refused lines was stored, nothing of the others lost.
+        #expect(answer == "+OK \(line) \(stored + 1)")
+        #expect(try ErasureDeskTests.visible(ingest.folder) == UInt64(stored + 1))
     }
 
     @Test func aClientIsStoppedUntilItGreetsAgain() throws {

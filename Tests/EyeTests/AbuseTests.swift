@@ -106,12 +106,14 @@ private final class Clients: @unchecked Sendable {
         }
     }
 
-    /// Out of descriptors: who is in goes on, who waits is let in later, and nothing spins meanwhile.
+    /// Out of descriptors: who is in goes on, who waits is let in later, nothing spins meanwhile, and the store has what it needs: a new
+    /// segment can be begun, the old one indexed and sealed.
     @Test func outOfDescriptors() throws {
-        let limit = 64
+        let limit = 96
         let server = try AbusedServer(openFiles: limit)
         let healthy = try HealthyClient(server)
         try healthy.go(3)
+        let control = try server.connectUnix("control.sock")
         let clients = Clients()
         for _ in 0..<limit * 2 { clients.all.append(try server.connect()) }
         while try server.logLines() == 0
@@ -127,9 +129,59 @@ private final class Clients: @unchecked Sendable {
         LongTests.report("EMFILE: \(used) ticks of CPU in 3 s, log \(try server.logLines()) lines")
         #expect(used < 60)
         try healthy.go(20)
+        try control.send("ERASE - EVENT 1 NOW\n")
+        #expect(try control.readLine().hasPrefix("+ERASED 1 "))
+        let first = "\(server.folder.path)/log/00000000000000000001.log"
+        let patience = ContinuousClock.now + .seconds(30)
+        while server.process.isRunning, FileManager.default.fileExists(atPath: first), ContinuousClock.now < patience {
+            usleep(1000)
+        }
+        #expect(!FileManager.default.fileExists(atPath: first))
+        try healthy.go(20)
         #expect(try server.logLines() <= server.logLinesAllowed)
         clients.all = []
         try HealthyClient(server).go(3)
+    }
+
+    /// Bytes without LF from many: whoever holds most of them goes, not whoever comes next with a little.
+    @Test func unfinishedLines() throws {
+        guard try OpenFiles.raiseLimit() >= 1_600 else {
+            print("skipped: RLIMIT_NOFILE's hard limit does not allow 1,400 connections")
+            return
+        }
+        let server = try AbusedServer(loops: 1)
+        let piece = [UInt8](repeating: 0x61, count: 62_000)
+        let line = server.line().replacing(
+            "{\"n\":", with: "{\"pad\":\"\(String(repeating: "x", count: 4_000))\",\"n\":")
+        let bystanders = Clients()
+        try compare("80 MB without LF", server) {
+            let clients = Clients()
+            let flood = { (count: Int) in
+                for _ in 0..<count {
+                    clients.all.append(try server.connect())
+                    try clients.all[clients.all.count - 1].send(piece)
+                }
+            }
+            // More than `partialBytesPerLoop`.
+            try flood(1_100)
+            for _ in 0..<40 {
+                let client = try server.connect()
+                try client.send("MODE acks\n\(line.prefix(2_000))")
+                bystanders.all.append(client)
+            }
+            try flood(200)
+            return { clients.all = [] }
+        }
+        for client in bystanders.all {
+            try client.send(String(line.dropFirst(2_000)))
+            #expect(try client.readLine() == "+OK acks")
+            #expect(try client.readLine() == "+ACK 1")
+        }
+        let metrics = try server.metrics()
+        let ended = metrics["eye_ingest_connections_ended_total{code=\"overloaded\"}"] ?? 0
+        #expect(ended > 100 && ended < 700)
+        #expect(metrics["eye_ingest_rejected_total{code=\"cut-line\"}"] ?? 0 >= ended)
+        #expect(try server.residentKiB() < 160 * 1024)
     }
 
     @Test func slowSenders() throws {
@@ -200,9 +252,39 @@ private final class Clients: @unchecked Sendable {
         #expect(try server.residentKiB() - before < 64 * 1024 + count * 512)
     }
 
-    /// Many small connections that all wait for the same commit: together they need more frames than a loop has.
+    /// Everybody has a turn before anybody has the next one, though one turn each takes more frames than a loop has.
+    @Test func turnsAreFair() throws {
+        let server = try AbusedServer(loops: 1)
+        let event = server.line().replacing(
+            "{\"n\":", with: "{\"pad\":\"\(String(repeating: "x", count: 62_000))\",\"n\":")
+        // More than is read in one turn.
+        let count = 5
+        let lines = Array(("MODE each\n" + String(repeating: event, count: count)).utf8)
+        let clients = Clients()
+        // What all have sent is there when it goes on.
+        server.signal(SIGSTOP)
+        for _ in 0..<60 {
+            let client = try server.connectUnix()
+            var room: Int32 = 212_992
+            setsockopt(client.socket.number, SOL_SOCKET, SO_SNDBUF, &room, socklen_t(MemoryLayout<Int32>.size))
+            try client.send(lines)
+            clients.all.append(client)
+        }
+        server.signal(SIGCONT)
+        var (firsts, lasts): ([UInt64], [UInt64]) = ([], [])
+        for client in clients.all {
+            #expect(try client.readLine() == "+OK each")
+            let ids = try (1...count).map { _ in try client.storedID() }
+            firsts.append(ids[0])
+            lasts.append(ids[count - 1])
+        }
+        #expect(firsts.max()! < lasts.min()!)
+    }
+
+    /// Many small connections that all wait for the same commit: together they need more frames than a loop has. Who has waited longest
+    /// goes on first.
     @Test func manyWaitAtOnce() throws {
-        let server = try AbusedServer()
+        let server = try AbusedServer(loops: 1)
         let healthy = try HealthyClient(server)
         let clients = Clients()
         for _ in 0..<300 { clients.all.append(try server.connect()) }
@@ -210,14 +292,18 @@ private final class Clients: @unchecked Sendable {
         server.signal(SIGSTOP)
         for (number, client) in clients.all.enumerated() {
             let hello =
-                "HELLO {\"proto\":1,\"mode\":\"acks\",\"client_id\":\"c\(number)\",\"token\":\"\(server.token)\"}\n"
-            try client.send(server.line() + "SYNC\n" + server.line() + hello + server.line() + "SYNC\n")
+                "HELLO {\"proto\":1,\"mode\":\"each\",\"client_id\":\"c\(number)\",\"token\":\"\(server.token)\"}\n"
+            try client.send(
+                "MODE each\n" + server.line() + "SYNC\n" + server.line() + hello + server.line() + "SYNC\n")
         }
         server.signal(SIGCONT)
+        var behind: [UInt64] = []
         for client in clients.all {
             while try client.readLine() != "+SYNC 1" {}
+            behind.append(try client.storedID())
             while try client.readLine() != "+SYNC 1" {}
         }
+        #expect(behind == behind.sorted())
         try healthy.go(20)
     }
 

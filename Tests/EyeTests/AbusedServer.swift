@@ -32,7 +32,7 @@ final class AbusedServer {
     let began = ContinuousClock.now
 
     /// `openFiles`: RLIMIT_NOFILE of the process, soft and hard.
-    init(openFiles: Int? = nil) throws {
+    init(openFiles: Int? = nil, loops: Int = 2) throws {
         folder = try TemporaryFolder()
         guard let first = try AccountFile(RealDisk(), folder: folder.path, time: SystemTime()).firstStart() else {
             throw ServeFailure.notListening
@@ -42,7 +42,7 @@ final class AbusedServer {
         process.executableURL = URL(filePath: "/bin/sh")
         process.arguments = [
             "-c", limit + "exec \"$@\"", "sh", LongTests.executable.path, "serve", "--data", folder.path, "--only",
-            "ingest", "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--loops", "2",
+            "ingest", "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--loops", "\(loops)",
         ]
         for name in ["out.txt", "err.txt"] {
             _ = FileManager.default.createFile(atPath: "\(folder.path)/\(name)", contents: nil)
@@ -100,7 +100,7 @@ final class AbusedServer {
 
     /// METRICS of the control socket, by name with labels.
     func metrics() throws -> [String: UInt64] {
-        let client = try AbuseClient(SocketAddress.path("\(folder.path)/control.sock"))
+        let client = try connectUnix("control.sock")
         try client.send("METRICS\n")
         let head = try client.readLine()
         var values: [String: UInt64] = [:]
@@ -132,6 +132,9 @@ final class AbusedServer {
     }
 
     func connect() throws -> AbuseClient { try AbuseClient(tcp) }
+    func connectUnix(_ name: String = "ingest.sock") throws -> AbuseClient {
+        try AbuseClient(SocketAddress.path("\(folder.path)/\(name)"))
+    }
 }
 
 /// A blocking socket that gives up after some seconds instead of hanging.
@@ -178,6 +181,13 @@ final class AbuseClient {
         while unread.count < count { try receive() }
         defer { unread.removeFirst(count) }
         return Array(unread[..<count])
+    }
+
+    /// Reads the `+OK n id` of a line; its id.
+    func storedID() throws -> UInt64 {
+        let words = try readLine().split(separator: " ")
+        guard words.count == 3, words[0] == "+OK", let id = UInt64(words[2]) else { throw Silence() }
+        return id
     }
 
     private func receive() throws {

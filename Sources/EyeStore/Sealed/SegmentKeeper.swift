@@ -129,7 +129,8 @@ final class SegmentKeeper: Sendable {
     }
 
     /// In a burst a log leaves the page cache once it has its index: it is not read again before the burst is over, and its pages are taken
-    /// for what comes next. New memory for every page would cost more than all the rest of a commit, and the machine its cache.
+    /// for what comes next. New memory for every page would cost more than all the rest of a commit, and the machine its cache. Without a
+    /// burst it is sealed next, and stays.
     private func letGo(_ log: any DiskFile) {
         let now = time.monotonicNanoseconds()
         if shared.withLock({ $0.pacing.isBurst(now: now) }) { log.uncache() }

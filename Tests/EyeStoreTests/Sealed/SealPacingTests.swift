@@ -34,6 +34,39 @@ import Testing
         }
     }
 
+    /// One segment that is closed says nothing of how fast events come, however large it is; the next one does.
+    @Test(arguments: [64 << 20, 128 << 20, 256 << 20] as [Int64]) func oneSegmentIsNoBurst(segmentBytes: Int64) {
+        var pacing = Self.pacing(segmentBytes: segmentBytes)
+        let atRate = UInt64(segmentBytes) / StoreLimits.sealBurstBytes * Self.second
+        var now = 50 * Self.second
+        for _ in 0..<3 {
+            pacing.noteClosed(now: now)
+            #expect(!pacing.isBurst(now: now))
+            // It is not sealed at once all the same.
+            #expect(pacing.mayWait(segments: 1, freeBytes: .max, now: now))
+            now += atRate + 1
+        }
+        pacing.noteClosed(now: now)
+        for _ in 0..<5 {
+            now += atRate
+            pacing.noteClosed(now: now)
+            #expect(pacing.isBurst(now: now) && pacing.isBurst(now: now + atRate - 1))
+        }
+        #expect(pacing.mayWait(segments: 1, freeBytes: .max, now: now + atRate - 1))
+        #expect(!pacing.isBurst(now: now + atRate))
+    }
+
+    /// Small segments are a burst together.
+    @Test func manySmallSegmentsAreABurst() {
+        var pacing = Self.pacing(segmentBytes: 1 << 20)
+        var now = 50 * Self.second
+        for index in 0..<300 {
+            pacing.noteClosed(now: now)
+            #expect(pacing.isBurst(now: now) == (index >= 64))
+            now += Self.second / 65
+        }
+    }
+
     @Test func theBacklogIsBounded() {
         var pacing = Self.pacing(segmentBytes: 64 << 20)
         pacing.noteClosed(now: 7)
@@ -80,17 +113,20 @@ import Testing
         let (closed, active) = (bases.dropLast(), bases[bases.count - 1])
         try #require(closed.count > 3)
         let keeper = try SegmentKeeper(
-            disk, folder: "d", active: isBurst ? closed[closed.endIndex - 1] : active, seed: 1,
+            disk, folder: "d", active: isBurst ? closed[closed.endIndex - 2] : active, seed: 1,
             options: .test(seals: true), time: time,
             retention: RetentionWish(known: 1, wanted: 1, since: time.monotonic))
         let logs = closed.map { disk.names["d/log/" + SegmentFolder.name($0, ".log")] }
-        if isBurst { keeper.add(closed[closed.endIndex - 1], next: active) }
+        if isBurst {
+            keeper.add(closed[closed.endIndex - 2], next: closed[closed.endIndex - 1])
+            keeper.add(closed[closed.endIndex - 1], next: active)
+        }
         while try keeper.step() {}
         #expect(keeper.status.sealings == (isBurst ? 0 : UInt64(closed.count)))
         #expect(
             disk.uncached.map(ObjectIdentifier.init)
                 == (isBurst ? logs.compactMap { $0.map(ObjectIdentifier.init) } : []))
-        time.monotonic += Self.second
+        time.monotonic += 4 * Self.second
         while try keeper.step() {}
         #expect(keeper.status.sealings == UInt64(closed.count))
     }
