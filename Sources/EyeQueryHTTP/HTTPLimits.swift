@@ -160,7 +160,7 @@ public enum HTTPLimits {
     public static let liveCommentMilliseconds: UInt64 = 15_000
     /// A quiet live stream asks so often whether its token may still be used.
     public static let liveTokenMilliseconds: UInt64 = 250
-    /// A live stream that is so many ids further behind than it was at its best skips to the newest event.
+    /// A live stream whose client took nothing while so many ids came, and that is so many further behind than at its best, skips to the newest event.
     public static let liveBehindEventsMax: UInt64 = 100_000
     /// The period of `rateBytesPerSecond` for live streams: a client may rest longer than with other answers.
     public static let livePatienceMilliseconds: UInt64 = 60_000
