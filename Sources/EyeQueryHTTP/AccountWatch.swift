@@ -1,4 +1,4 @@
-// Who is calling: the account file as it was at most half a second ago, or just now for a token that is not known, and the
+// Who is calling: the account file as it was at most a quarter of a second ago, or just now for a token that is not known, and the
 // last use of tokens. On the loop's thread.
 
 import EyeStore

@@ -1,5 +1,5 @@
 // Answer bytes on their way to a socket: heads, bodies, chunks of streamed bodies. Used by HTTPConnection. Invariant: holds at
-// most `HTTPLimits.outputBytesMax` and one item more, since producers are pulled only below it.
+// most what the connection may (`HTTPLimits.outputBytesMax`) and one item more, since producers are pulled only below it.
 
 import EyeSystem
 
@@ -14,7 +14,8 @@ struct AnswerOutput {
 
     /// Bytes that wait.
     var count: Int { bytes.count - offset }
-    var isFull: Bool { count >= HTTPLimits.outputBytesMax }
+    /// Bytes of memory that it takes.
+    var capacity: Int { bytes.capacity }
 
     mutating func append(_ text: String) { bytes.append(text: text) }
     mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
@@ -22,6 +23,7 @@ struct AnswerOutput {
     mutating func appendHead(
         _ response: Response, framing: Response.Framing, date: [UInt8], connection: Response.ConnectionField
     ) {
+        dropSent()
         response.appendHead(to: &bytes, framing: framing, date: date, connection: connection)
     }
 
@@ -32,6 +34,13 @@ struct AnswerOutput {
         bytes.removeAll(keepingCapacity: bytes.capacity <= AnswerOutput.keptBytesMax)
         offset = 0
         return true
+    }
+
+    /// What was sent takes no room while more is made for a client that never takes all of it.
+    private mutating func dropSent() {
+        if offset == 0 { return }
+        bytes.removeFirst(offset)
+        offset = 0
     }
 
     mutating func removeAll() {
@@ -60,13 +69,14 @@ struct AnswerOutput {
     /// Seven hexadecimal digits and CRLF.
     private static let chunkPrefixBytes = 9
 
-    /// Pulls a producer once, its bytes as one chunk if `isChunked`, and writes the body's end if it has come.
-    mutating func pull(_ producer: any BodyProducer, isChunked: Bool) -> Production {
+    /// Pulls a producer once, for output of about `most` bytes, as one chunk if `isChunked`; writes the body's end if it has come.
+    mutating func pull(_ producer: any BodyProducer, isChunked: Bool, most: Int) -> Production {
+        dropSent()
         let start = bytes.count
         // A chunk's size stands before its data, with leading zeros: it is filled in afterwards (RFC 9112 section 7.1).
         let prefix = isChunked ? AnswerOutput.chunkPrefixBytes : 0
         for _ in 0..<prefix { bytes.append(UInt8(ascii: "0")) }
-        let production = producer.produce(into: &bytes, room: HTTPLimits.outputBytesMax - (start - offset))
+        let production = producer.produce(into: &bytes, room: max(1, most - start))
         guard isChunked else { return production }
         let count = bytes.count - start - prefix
         if count == 0 {

@@ -35,6 +35,7 @@ class BodyCollector: Exchange {
     deinit { budget.give(taken) }
 
     var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
+    var isLong: Bool { false }
     var wantsBody: Bool { response == nil }
 
     func receive(_ bytes: Span<UInt8>) {

@@ -88,6 +88,8 @@ final class EventDetail: BodyCollector {
         super.init(call)
     }
 
+    override var isLong: Bool { true }
+
     override func whole() {
         do throws(SystemError) {
             let snapshot = try store.snapshot()

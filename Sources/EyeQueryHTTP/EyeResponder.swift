@@ -240,7 +240,8 @@ final class EyeResponder: Responder {
         metrics.publish(
             HTTPMetrics.Gauges(
                 connections: UInt64(loop.connectionCount), accepted: loop.acceptedCount,
-                turnedAway: loop.turnedAwayCount, failedLogins: logins.failures,
+                turnedAway: loop.turnedAwayCount, answerBytes: UInt64(loop.answers.used),
+                waitingAnswers: UInt64(loop.answers.waitingCount), failedLogins: logins.failures,
                 waitingWrites: UInt64(channel.waitingCount), damagedRanges: damage.ranges, damagedBytes: damage.bytes,
                 liveStreams: UInt64(live.count), lagged: live.laggedCount, skippedEvents: live.skippedCount))
     }

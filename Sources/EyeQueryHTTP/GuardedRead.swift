@@ -1,5 +1,6 @@
 // A read that goes on only as long as its token may be used: a list, a whole result, a statistic. Revoked or expired meanwhile, it is
-// answered 401, or cut where its body had begun. Asked before every step; one that waits is woken by a tick of the loop.
+// answered 401, or cut where its body had begun. Asked before every step; one that waits is woken by a tick of the loop. What was made of an answer
+// and not yet sent goes by `Response.mayGoOn`.
 // On the loop's thread.
 
 import EyeSystem
@@ -50,6 +51,7 @@ final class GuardedRead: Exchange, BodyProducer {
     deinit { watch.remove(self) }
 
     var bodyBytesMax: Int { inner.bodyBytesMax }
+    var isLong: Bool { inner.isLong }
     var wantsBody: Bool { inner.wantsBody }
     func receive(_ bytes: Span<UInt8>) { inner.receive(bytes) }
     func finishBody() { inner.finishBody() }
@@ -60,9 +62,12 @@ final class GuardedRead: Exchange, BodyProducer {
             return .ready(Problem.unauthorized("Invalid token.").response)
         }
         let answer = inner.answer()
-        guard case .ready(var response) = answer, case .stream(let producer) = response.body else { return answer }
-        self.producer = producer
-        response.body = .stream(self)
+        guard case .ready(var response) = answer else { return answer }
+        response.mayGoOn = { [watch, token] in watch.isUsable(token) }
+        if case .stream(let producer) = response.body {
+            self.producer = producer
+            response.body = .stream(self)
+        }
         return .ready(response)
     }
 

@@ -3,13 +3,14 @@
 // server of the conformance tests) moves bytes and tells the time; everything happens on the owner's thread.
 //
 // Invariant: one request at a time is being answered; input that belongs to a later one waits, and no more is asked for.
-// Output waits only up to `HTTPLimits.outputBytesMax` (and one item), since producers are pulled only below it.
+// Output waits only up to `HTTPLimits.outputBytesMax` (and one item), since producers are pulled only below it; to less while all answers
+// together take much (AnswerBudget). Beside this file: HalfClose, ConnectionDeadlines.
 
 import EyeSystem
 
 /// A connection's protocol state.
 public final class HTTPConnection {
-    private enum Phase {
+    enum Phase {
         /// Waiting for, or inside, a request's head.
         case head
         /// The body arrives, or the responder thinks.
@@ -28,38 +29,54 @@ public final class HTTPConnection {
     /// Called when a responder has news: the owner shall call `advance` soon.
     public var onWake: (() -> Void)?
 
-    private var parser = RequestParser()
+    private(set) var parser = RequestParser()
     private var input: [UInt8] = []
     private var inputOffset = 0
     private var inputEnded = false
-    private var halfClose = HalfClose()
+    var halfClose = HalfClose()
 
-    private var phase = Phase.head
-    private var request: RequestHead?
+    private(set) var phase = Phase.head
+    private(set) var request: RequestHead?
     private var exchange: (any Exchange)?
-    private var bodyIsWhole = false
+    private(set) var bodyIsWhole = false
     private var bodyBytes = 0
     private var keepsAlive = true
-    private var isChunked = false
+    private(set) var isChunked = false
     private var draining = false
-    private var hasServed = false
-    /// The exchange said `working`, or the producer `more`.
+    private(set) var hasServed = false
+    /// The exchange said `working`, or the producer `more`; or it is its turn.
     private var hasWork = false
-    /// The exchange or the producer waits for `wake`.
+    /// The exchange or the producer waits for `wake`, or the exchange for room.
     private var waits = false
 
     private var out = AnswerOutput()
+    /// `Response.mayGoOn` of the answer that is being sent.
+    private(set) var mayGoOn: (() -> Bool)?
+    private(set) lazy var share = AnswerShare(of: budget) { [weak self] in self?.wakeUp() }
+    private let budget: AnswerBudget
 
-    private var phaseStart: UInt64
-    private var inputWatch = RateWatch()
-    private var outputWatch = RateWatch()
+    private(set) var phaseStart: UInt64
+    var inputWatch = RateWatch()
+    var outputWatch = RateWatch()
 
-    public init(responder: any Responder, date: HTTPDate, peer: Peer, now: UInt64) {
+    public convenience init(responder: any Responder, date: HTTPDate, peer: Peer, now: UInt64) {
+        self.init(responder: responder, date: date, peer: peer, budget: AnswerBudget(), now: now)
+    }
+
+    init(responder: any Responder, date: HTTPDate, peer: Peer, budget: AnswerBudget, now: UInt64) {
         self.responder = responder
         self.date = date
         self.peer = peer
+        self.budget = budget
         phaseStart = now
     }
+
+    private func wakeUp() {
+        waits = false
+        onWake?()
+    }
+
+    private var isFull: Bool { out.count >= share.outputBytesMax }
 
     // MARK: What the owner asks
 
@@ -67,7 +84,7 @@ public final class HTTPConnection {
     public var wantsInput: Bool {
         guard inputOffset == input.count, !inputEnded else { return false }
         switch phase {
-        case .head: return !out.isFull
+        case .head: return !isFull
         case .exchange: return !bodyIsWhole && (exchange?.wantsBody ?? false)
         case .discard: return true
         case .produce, .closing: return false
@@ -76,7 +93,7 @@ public final class HTTPConnection {
 
     /// Whether `advance` can do something without input, room for output or a wake.
     public var wantsTurn: Bool {
-        guard !out.isFull else { return false }
+        guard !isFull else { return false }
         if hasWork { return true }
         switch phase {
         case .head: return inputOffset < input.count || inputEnded
@@ -128,33 +145,6 @@ public final class HTTPConnection {
         noteHalfClose(now: now)
     }
 
-    /// The client has closed its sending side; there may still be bytes to read before that end.
-    public func noteHalfClose(now: UInt64) {
-        halfClose.note(now: now)
-        finishEndless()
-    }
-
-    /// Whether news of a half-close are wanted though input is not.
-    public var watchesHalfClose: Bool {
-        switch phase {
-        case .exchange, .produce: !halfClose.isNoted
-        case .head, .discard, .closing: false
-        }
-    }
-
-    /// The body that is being pulled, if it has no end of its own.
-    private var endless: (any BodyProducer)? {
-        guard case .produce(let producer) = phase, producer.isEndless else { return nil }
-        return producer
-    }
-
-    /// A body without an end ends with its client's sending side (nothing else would tell that the client is gone), and with the service.
-    private func finishEndless() {
-        guard let endless else { return }
-        endless.finish()
-        waits = false
-    }
-
     /// The answer broke off: the connection is to be reset, so that what was sent of it is not taken for the whole.
     public private(set) var isBroken = false
 
@@ -174,6 +164,7 @@ public final class HTTPConnection {
     public func didSend(_ count: Int) {
         outputWatch.count(count)
         if out.didSend(count) { outputWatch.stop() }
+        share.hold(out.capacity)
     }
 
     /// No further request: what is being answered is finished, then the connection ends.
@@ -193,15 +184,25 @@ public final class HTTPConnection {
         hasWork = false
         phase = .closing
         out.removeAll()
+        share.endMaking()
+        share.hold(0)
+    }
+
+    /// A body without an end is told to end.
+    func finishEndless() {
+        guard let endless else { return }
+        endless.finish()
+        waits = false
     }
 
     /// Does a bounded amount of work: parses, asks, pulls. Call after `receive`, `endInput`, a wake, and while
-    /// `wantsTurn`.
-    public func advance(now: UInt64, wallMicroseconds: Int64) {
+    /// `wantsTurn`. `maySteps` false: only what is quickly done, and `wantsTurn` for the rest.
+    public func advance(now: UInt64, wallMicroseconds: Int64, maySteps: Bool = true) {
         hasWork = false
         waits = false
         var requests = 0
-        while !out.isFull && !hasWork && !waits {
+        var hasStepped = false
+        while !isFull && !hasWork && !waits {
             switch phase {
             case .head:
                 if requests == HTTPLimits.requestsATurnMax {
@@ -212,19 +213,26 @@ public final class HTTPConnection {
                 guard readHead(now: now, wall: wallMicroseconds) else { break }
                 continue
             case .exchange:
+                if bodyIsWhole && exchange?.isLong ?? false {
+                    hasWork = !maySteps || hasStepped
+                    waits = !hasWork && !share.putBy()
+                    if hasWork || waits { break }
+                    hasStepped = true
+                }
                 guard continueExchange(now: now, wall: wallMicroseconds) else { break }
                 continue
             case .discard(let response):
                 guard continueDiscard(response, now: now, wall: wallMicroseconds) else { break }
                 continue
             case .produce(let producer):
-                pull(producer, now: now)
+                if maySteps { pull(producer, now: now) } else { hasWork = true }
                 continue
             case .closing: break
             }
             break
         }
         if pendingOutput > 0 { outputWatch.start(now: now) }
+        share.hold(out.capacity)
         if inputOffset == input.count {
             // A connection that waits keeps no room.
             input = []
@@ -233,60 +241,10 @@ public final class HTTPConnection {
         watchInput(now: now)
     }
 
-    private func watchInput(now: UInt64) {
-        let bodyExpected =
-            switch phase {
-            case .exchange, .discard: !bodyIsWhole && wantsInput
-            default: false
-            }
-        if bodyExpected { inputWatch.start(now: now) } else { inputWatch.stop() }
-    }
-
-    /// Looks at the deadlines. True when the connection must be cut off at once.
-    public func isExpired(now: UInt64, wallMicroseconds: Int64) -> Bool {
-        let period = endless == nil ? HTTPLimits.ratePeriodMilliseconds : HTTPLimits.livePatienceMilliseconds
-        if outputWatch.isTooSlow(now: now, over: period) { return true }
-        let elapsed = now > phaseStart ? (now - phaseStart) / 1_000_000 : 0
-        switch phase {
-        case .head:
-            if parser.isBetweenRequests {
-                if pendingOutput > 0 { return false }
-                return elapsed >= (hasServed ? HTTPLimits.idleMilliseconds : HTTPLimits.headMilliseconds)
-            }
-            if elapsed >= HTTPLimits.headMilliseconds {
-                refuse(.timeout, now: now, wall: wallMicroseconds)
-            }
-        case .exchange, .discard:
-            if inputWatch.isTooSlow(now: now) {
-                exchange?.cancel()
-                exchange = nil
-                refuse(.timeout, now: now, wall: wallMicroseconds)
-            } else {
-                return asksInVain(now: now)
-            }
-        case .produce: return asksInVain(now: now)
-        case .closing: break
-        }
-        return false
-    }
-
-    /// Asks a client that has closed its sending side whether it is still there, if it is time to. True: it cannot be asked, and has waited
-    /// long enough.
-    private func asksInVain(now: UInt64) -> Bool {
-        guard halfClose.isNoted, pendingOutput == 0 else { return false }
-        let question: String
-        switch phase {
-        case .exchange where (request.map { $0.isSafe && $0.minorVersion > 0 } ?? false):
-            question = HalfClose.interimAnswer
-        case .produce where isChunked: question = HalfClose.chunkDigit
-        case .produce: return false
-        default: return halfClose.isTooLong(now: now)
-        }
-        if halfClose.isTimeToAsk(now: now) {
-            out.append(question)
-            outputWatch.start(now: now)
-        }
-        return false
+    /// Appends what is no part of an answer.
+    func say(_ text: String, now: UInt64) {
+        out.append(text)
+        outputWatch.start(now: now)
     }
 
     // MARK: Requests
@@ -325,21 +283,19 @@ public final class HTTPConnection {
         bodyBytes = 0
         phaseStart = now
         phase = .exchange
-        let exchange = responder.exchange(head, from: peer) { [weak self] in
-            guard let self else { return }
-            self.waits = false
-            self.onWake?()
-        }
+        halfClose.beginRequest(now: now)
+        let exchange = responder.exchange(head, from: peer) { [weak self] in self?.wakeUp() }
         self.exchange = exchange
         if head.framing == .none {
             _ = nextEvent()  // `.end` follows at once
             bodyIsWhole = true
             exchange.finishBody()
         }
+        // A long one has its turn.
+        if bodyIsWhole && exchange.isLong { return }
         // Asked before any body: what is refused by its head is refused alike however the bytes are cut.
         if ask(exchange, now: now, wall: wall) { return }
         if case .length(let length) = head.framing, length > UInt64(exchange.bodyBytesMax) {
-            exchange.cancel()
             refuse(.bodyTooLarge, now: now, wall: wall)
             return
         }
@@ -373,7 +329,6 @@ public final class HTTPConnection {
                 moved = true
                 bodyBytes += range.count
                 if bodyBytes > exchange.bodyBytesMax {
-                    exchange.cancel()
                     refuse(.bodyTooLarge, now: now, wall: wall)
                     return true
                 }
@@ -386,12 +341,10 @@ public final class HTTPConnection {
                 exchange.finishBody()
             case .needsMore:
                 if inputEnded {
-                    exchange.cancel()
                     refuse(.incomplete, now: now, wall: wall)
                     return true
                 }
             case .refused(let refusal):
-                exchange.cancel()
                 refuse(refusal, now: now, wall: wall)
                 return true
             case .head:
@@ -401,6 +354,12 @@ public final class HTTPConnection {
         }
         if ask(exchange, now: now, wall: wall) { return true }
         return moved && !hasWork && inputOffset < input.count && !bodyIsWhole && exchange.wantsBody
+    }
+
+    /// Gives up the exchange and answers instead of it.
+    func answerInstead(_ response: Response, now: UInt64, wall: Int64) {
+        exchange?.cancel()
+        settle(response, now: now, wall: wall)
     }
 
     /// The answer is known. It is written at once when the body is whole, or when reading the rest of it would take long.
@@ -452,8 +411,9 @@ public final class HTTPConnection {
 
     // MARK: Answers
 
-    /// What is no request, or breaks a limit: answered, and the connection ends.
-    private func refuse(_ refusal: RequestRefusal, now: UInt64, wall: Int64) {
+    /// What is no request, or breaks a limit: answered, and the connection ends. A request under way is given up.
+    func refuse(_ refusal: RequestRefusal, now: UInt64, wall: Int64) {
+        exchange?.cancel()
         exchange = nil
         keepsAlive = false
         write(responder.refusal(refusal), now: now, wall: wall)
@@ -465,7 +425,10 @@ public final class HTTPConnection {
     }
 
     private func write(_ answer: Response, now: UInt64, wall: Int64) {
+        share.endMaking()
         let response = responder.completed(answer, for: request)
+        // Of several answers that wait together, one that has to be asked for goes for all.
+        if response.mayGoOn != nil || pendingOutput == 0 { mayGoOn = response.mayGoOn }
         let isHead = request?.method == .head
         let minorVersion = request?.minorVersion ?? 1
         if response.closes { keepsAlive = false }
@@ -498,7 +461,7 @@ public final class HTTPConnection {
     }
 
     private func pull(_ producer: any BodyProducer, now: UInt64) {
-        switch out.pull(producer, isChunked: isChunked) {
+        switch out.pull(producer, isChunked: isChunked, most: share.outputBytesMax) {
         case .more: hasWork = true
         case .later: waits = true
         case .failed:

@@ -62,6 +62,11 @@ public enum HTTPLimits {
     public static let lingerMilliseconds: UInt64 = 2000
     /// Answer bytes that wait for the socket; a producer is pulled only below it, and in steps of it.
     public static let outputBytesMax = 64 << 10
+    /// The same while half of `answersBytesMax` is taken.
+    public static let tightOutputBytesMax = 8 << 10
+    /// What the kernel keeps for a client besides what is on its way to it (TCP_NOTSENT_LOWAT). Half of it is what a slow client has to take for
+    /// us to see that it does.
+    public static let unsentBytesMax: Int32 = 16 << 10
     /// Bytes read from a socket in one turn.
     public static let readBytesMax = 64 << 10
     /// Requests of one connection that are answered in one turn.
@@ -77,16 +82,24 @@ public enum HTTPLimits {
     public static let acceptsATurnMax = 64
     /// How long accepting rests when the process has no descriptor left.
     public static let acceptRestMilliseconds: UInt64 = 250
+    /// Memory of the answers of all connections that wait for their clients or are being made.
+    public static let answersBytesMax = 64 << 20
+    /// Of it, what is put by for an answer that is being made from the store.
+    public static let answerReserveBytes = 128 << 10
+    /// How long such an answer waits for that; then 503 `overloaded`.
+    public static let answerWaitMilliseconds: UInt64 = 30_000
+    /// When it took so much and three quarters of that are free again, they are given back to the kernel.
+    public static let releaseBytesMin = 8 << 20
     /// Connections of the status service at a time.
     public static let statusConnectionsMax = 64
     /// The status service calls the query loop stuck when it did not turn for so long.
     public static let stuckMilliseconds: UInt64 = 5_000
-    /// Connections that have work are given so much of the loop's time before others are looked at.
+    /// Connections that have work (steps of queries, pieces of long answers) are given so much of the loop's time before sockets are looked at again.
     public static let turnsMilliseconds: UInt64 = 5
     /// How often deadlines are looked at while there are connections.
     public static let tickMilliseconds: UInt64 = 500
     /// How often the account file is looked at for changes.
-    public static let accountsMilliseconds: UInt64 = 500
+    public static let accountsMilliseconds: UInt64 = 250
     /// `stop()`: what is being answered may take this long.
     public static let drainMilliseconds: UInt64 = 2000
 
@@ -148,7 +161,7 @@ public enum HTTPLimits {
     /// Names in `fields`.
     public static let fieldsMax = 64
     /// What of a page is made before its head is sent; the rest is made while the client takes it.
-    public static let pageBufferBytesMax = 256 << 10
+    public static let pageBufferBytesMax = 64 << 10
 
     // MARK: Live streams
 
@@ -160,7 +173,7 @@ public enum HTTPLimits {
     public static let liveCommentMilliseconds: UInt64 = 15_000
     /// A quiet live stream asks so often whether its token may still be used.
     public static let liveTokenMilliseconds: UInt64 = 250
-    /// A live stream that is so many ids further behind than it was at its best skips to the newest event.
+    /// A live stream whose client took nothing while so many ids came, and that is so many further behind than at its best, skips to the newest event.
     public static let liveBehindEventsMax: UInt64 = 100_000
     /// The period of `rateBytesPerSecond` for live streams: a client may rest longer than with other answers.
     public static let livePatienceMilliseconds: UInt64 = 60_000

@@ -48,6 +48,8 @@ public final class HTTPLoop: @unchecked Sendable {
     private var acceptRestsUntil: UInt64?
     private var lastTick: UInt64 = 0
     private let room = ReadRoom()
+    /// The memory of all answers.
+    let answers = AnswerBudget()
 
     /// Called on the loop's thread after somebody signalled `waker`.
     public var onWake: (() -> Void)?
@@ -145,7 +147,7 @@ public final class HTTPLoop: @unchecked Sendable {
     private func timeout(isDraining: Bool) -> Int32 {
         if !turns.isEmpty { return 0 }
         // Nothing to watch over: sleep until something happens.
-        if clients.isEmpty && acceptRestsUntil == nil && !isDraining { return -1 }
+        if clients.isEmpty && acceptRestsUntil == nil && !isDraining && !answers.isWorthReleasing { return -1 }
         return Int32(HTTPLimits.tickMilliseconds / (isDraining ? 10 : 1))
     }
 
@@ -170,8 +172,12 @@ public final class HTTPLoop: @unchecked Sendable {
                     // A few more are told so; beyond them there is nothing but to hang up.
                     if clients.count >= connectionsMax + HTTPLoop.turnedAwayMax { continue }
                 }
-                if !peer.isUnix { try Socket.tune(number) }
-                let connection = HTTPConnection(responder: responder, date: date, peer: Peer(peer), now: now)
+                if !peer.isUnix {
+                    try Socket.tune(number)
+                    Socket.limitUnsent(number, bytes: HTTPLimits.unsentBytesMax)
+                }
+                let connection = HTTPConnection(
+                    responder: responder, date: date, peer: Peer(peer), budget: answers, now: now)
                 let client = HTTPClient(descriptor, token: nextToken, connection: connection)
                 nextToken += 1
                 try poller.add(number, .readable, token: client.token)
@@ -233,7 +239,7 @@ public final class HTTPLoop: @unchecked Sendable {
         for (place, client) in current.enumerated() {
             client.isQueued = false
             if client.isGone { continue }
-            advance(client, now)
+            advance(client, now, maySteps: true)
             if time.monotonicNanoseconds() >= now + HTTPLimits.turnsMilliseconds * 1_000_000 {
                 turns.insert(contentsOf: current[(place + 1)...], at: 0)
                 return
@@ -254,12 +260,14 @@ public final class HTTPLoop: @unchecked Sendable {
         }
         if readiness.contains(.peerClosed) { client.connection.noteHalfClose(now: now) }
         if client.connection.pendingOutput > 0 && !send(client) { return }
-        advance(client, now)
+        // Many may be ready at a time: steps of queries have their turn when all of them were looked at, so that what is quickly answered, as
+        // health is, waits for none of them.
+        advance(client, now, maySteps: false)
     }
 
-    private func advance(_ client: HTTPClient, _ now: UInt64) {
-        client.connection.advance(now: now, wallMicroseconds: time.nowMicroseconds())
-        flush(client, now)
+    private func advance(_ client: HTTPClient, _ now: UInt64, maySteps: Bool) {
+        client.connection.advance(now: now, wallMicroseconds: time.nowMicroseconds(), maySteps: maySteps)
+        flush(client, now, isTurnNext: !maySteps)
     }
 
     /// One read into the shared room. False when the client is gone.
@@ -296,8 +304,8 @@ public final class HTTPLoop: @unchecked Sendable {
         return true
     }
 
-    /// Sends, ends or keeps watching.
-    private func flush(_ client: HTTPClient, _ now: UInt64) {
+    /// Sends, ends or keeps watching. `isTurnNext`: if it has work that is done at once, and then is the time to say what is to be watched.
+    private func flush(_ client: HTTPClient, _ now: UInt64, isTurnNext: Bool = false) {
         guard send(client) else { return }
         let connection = client.connection
         if connection.isClosing && connection.pendingOutput == 0 {
@@ -309,7 +317,10 @@ public final class HTTPLoop: @unchecked Sendable {
             if client.lingersUntil == nil { linger(client, now) }
             return
         }
-        if connection.wantsTurn { queue(client) }
+        if connection.wantsTurn {
+            queue(client)
+            if isTurnNext { return }
+        }
         var wanted: Readiness = []
         if connection.wantsInput {
             wanted.insert(.readable)
@@ -384,6 +395,10 @@ public final class HTTPLoop: @unchecked Sendable {
             }
         }
         for source in sources { source.tick(now: now) }
+        if answers.isWorthReleasing {
+            answers.noteRelease()
+            ResidentMemory.releaseFree()
+        }
     }
 }
 

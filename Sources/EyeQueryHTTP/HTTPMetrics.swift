@@ -11,6 +11,8 @@ final class HTTPMetrics: Sendable {
         var connections: UInt64 = 0
         var accepted: UInt64 = 0
         var turnedAway: UInt64 = 0
+        var answerBytes: UInt64 = 0
+        var waitingAnswers: UInt64 = 0
         var failedLogins: UInt64 = 0
         var waitingWrites: UInt64 = 0
         var damagedRanges: UInt64 = 0
@@ -63,6 +65,10 @@ final class HTTPMetrics: Sendable {
         one(
             "eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.",
             gauges.turnedAway)
+        one(
+            "eye_http_answer_bytes", "gauge", "Memory of answers that are being made or not yet taken.",
+            gauges.answerBytes)
+        one("eye_http_answers_waiting", "gauge", "Answers that wait for some of it.", gauges.waitingAnswers)
         one(
             "eye_http_login_failures_total", "counter", "Logins with a wrong user name or password.",
             gauges.failedLogins)

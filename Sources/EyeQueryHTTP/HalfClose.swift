@@ -2,9 +2,9 @@
 // something is written to it, for the kernel of one that is gone answers with a reset. So while nothing is there to be written it is asked now and
 // then, by bytes that mean nothing. Part of HTTPConnection; nanoseconds of the monotonic clock.
 
-/// The end of a client's sending side, and what was done about it.
+/// The end of a client's sending side, and what was done about it for the request that is being answered.
 struct HalfClose {
-    /// When it was seen.
+    /// Since when there is something to ask about: the end was seen, or the request begun, whichever was later.
     private var since: UInt64?
     private var asked = 0
 
@@ -16,6 +16,12 @@ struct HalfClose {
     var isNoted: Bool { since != nil }
 
     mutating func note(now: UInt64) { since = since ?? now }
+
+    /// Another request is being answered, of those that came before the end: its client has not been waiting for it yet.
+    mutating func beginRequest(now: UInt64) {
+        if isNoted { since = now }
+        asked = 0
+    }
 
     private func elapsedMilliseconds(_ now: UInt64) -> UInt64 {
         guard let since, now > since else { return 0 }
@@ -33,4 +39,43 @@ struct HalfClose {
 
     /// Whether one that cannot be asked has waited long enough.
     func isTooLong(now: UInt64) -> Bool { elapsedMilliseconds(now) >= HTTPLimits.halfClosedMilliseconds }
+}
+
+extension HTTPConnection {
+    /// The client has closed its sending side; there may still be bytes to read before that end.
+    public func noteHalfClose(now: UInt64) {
+        halfClose.note(now: now)
+        finishEndless()
+    }
+
+    /// Whether news of a half-close are wanted though input is not.
+    public var watchesHalfClose: Bool {
+        switch phase {
+        case .exchange, .produce: !halfClose.isNoted
+        case .head, .discard, .closing: false
+        }
+    }
+
+    /// The body that is being pulled, if it has no end of its own. It ends with its client's sending side (nothing else would tell that the client is
+    /// gone), and with the service.
+    var endless: (any BodyProducer)? {
+        guard case .produce(let producer) = phase, producer.isEndless else { return nil }
+        return producer
+    }
+
+    /// Asks a client that has closed its sending side whether it is still there, if it is time to. True: it cannot be asked, and has waited
+    /// long enough.
+    func asksInVain(now: UInt64) -> Bool {
+        guard halfClose.isNoted, pendingOutput == 0 else { return false }
+        let question: String
+        switch phase {
+        case .exchange where (request.map { $0.isSafe && $0.minorVersion > 0 } ?? false):
+            question = HalfClose.interimAnswer
+        case .produce where isChunked: question = HalfClose.chunkDigit
+        case .produce: return false
+        default: return halfClose.isTooLong(now: now)
+        }
+        if halfClose.isTimeToAsk(now: now) { say(question, now: now) }
+        return false
+    }
 }

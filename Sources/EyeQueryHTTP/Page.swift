@@ -88,7 +88,6 @@ final class PageExchange: ReadExchange {
 /// The body of a page that is larger than its buffer.
 final class PageRest: BodyProducer {
     private var start: [UInt8]
-    private var offset = 0
     private let source: any PageSource
     private var left: Int
     private let tail: [UInt8]
@@ -101,12 +100,10 @@ final class PageRest: BodyProducer {
     }
 
     func produce(into out: inout [UInt8], room: Int) -> Production {
-        if offset < start.count {
-            let end = min(start.count, offset + room)
-            out.append(contentsOf: start[offset..<end])
-            offset = end
-            if offset == start.count { start = [] }
-            if start.isEmpty { offset = 0 }
+        if !start.isEmpty {
+            // Itself no more than a buffer and a row.
+            out.append(contentsOf: start)
+            start = []
             return .more
         }
         let limit = out.count + room

@@ -91,6 +91,10 @@ extension Problem {
         return problem
     }
 
+    /// There is no memory for another answer.
+    static let crowded = unavailable(
+        "overloaded", "Answers that others have not taken yet take all the memory there is for them.")
+
     static let notFound = Problem(404, "not-found", "Not found.")
 
     /// A write that may succeed later.

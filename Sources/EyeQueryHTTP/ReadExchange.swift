@@ -8,6 +8,7 @@ class ReadExchange: Exchange {
     private var isWhole = false
 
     final var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
+    final var isLong: Bool { true }
     final var wantsBody: Bool { true }
     final func receive(_ bytes: Span<UInt8>) {}
     final func finishBody() { isWhole = true }

@@ -27,6 +27,8 @@ public enum Answer {
 public protocol Exchange: AnyObject {
     /// A larger body is 413.
     var bodyBytesMax: Int { get }
+    /// Its answer takes steps or much memory: once its request is whole it has its turn behind what is answered at once, and waits for room.
+    var isLong: Bool { get }
     /// Whether `receive` may be called now. While it is false the client is held back.
     var wantsBody: Bool { get }
     /// Some bytes of the body.
@@ -37,6 +39,10 @@ public protocol Exchange: AnyObject {
     func answer() -> Answer
     /// The client went away before the answer was written.
     func cancel()
+}
+
+extension Exchange {
+    public var isLong: Bool { false }
 }
 
 /// Answers requests.
@@ -62,6 +68,13 @@ public final class ImmediateExchange: Exchange {
     public init(_ response: Response) { self.response = response }
 
     public var bodyBytesMax: Int { HTTPLimits.bodyBytesMax }
+    public var isLong: Bool {
+        switch response.body {
+        case .none: false
+        case .bytes(let bytes): bytes.count > HTTPLimits.tightOutputBytesMax
+        case .stream: true
+        }
+    }
     public var wantsBody: Bool { true }
     public func receive(_ bytes: Span<UInt8>) {}
     public func finishBody() {}

@@ -59,6 +59,8 @@ public struct Response {
     public var body: ResponseBody
     /// End the connection after this answer.
     public var closes = false
+    /// Asked until all of it was sent: when it is false, what is left is not sent, and the connection is reset.
+    public var mayGoOn: (() -> Bool)?
 
     public init(status: UInt16, fields: [ResponseField] = [], body: ResponseBody = .none) {
         self.status = status

@@ -187,6 +187,13 @@ public enum Socket {
         _ = try retrying("setsockopt") { unsafe setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, 4) }
     }
 
+    /// TCP_NOTSENT_LOWAT: bytes that the kernel takes before it can send them. Unlike `limitSending` it does not bound what is on its way, so
+    /// a fast client far away stays fast; one that does not read has little waiting for it (tcp(7)). Without effect where there is no such thing.
+    public static func limitUnsent(_ socket: Int32, bytes: Int32) {
+        var bytes = bytes
+        _ = unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &bytes, 4)
+    }
+
     /// recv(2) into `room`, which must not be empty.
     @inline(__always)
     public static func receive(_ socket: Int32, into room: UnsafeMutableRawBufferPointer) throws(SystemError)

@@ -55,6 +55,43 @@ private final class WaitingProducer: BodyProducer {
         #expect(watch.count == 0)
     }
 
+    /// One that takes nothing is never asked for more: what waits for it is looked after by the clock.
+    @Test(arguments: [false, true]) func aClientThatTakesNothingIsCut(isStream: Bool) {
+        let accounts = Accounts()
+        let watch = ReadGuard { _ in accounts.isUsable }
+        let line = Line()
+        let producer = TestProducer(10 << 20)
+        line.responder.makeExchange = { head, wake in
+            // A request behind it, whose answer says nothing of a token, changes nothing.
+            guard head.method == .get else { return ImmediateExchange(Response(status: 200)) }
+            let bytes = [UInt8](repeating: 65, count: 30_000)
+            let body: ResponseBody = isStream ? .stream(producer) : .bytes(bytes)
+            return GuardedRead(
+                ImmediateExchange(Response(status: 200, body: body)), token: 7, watch: watch, wake: wake)
+        }
+        let bytes = Array((request + "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").utf8)
+        bytes.withUnsafeBytes { line.connection.receive($0, now: line.now) }
+        line.settle(taking: false)
+        #expect(line.statuses == (isStream ? [200] : [200, 200]))
+        #expect(!line.connection.isExpired(now: line.now, wallMicroseconds: 0))
+        accounts.isUsable = false
+        #expect(line.connection.isExpired(now: line.now, wallMicroseconds: 0) && line.connection.isMidAnswer)
+        line.connection.abort()
+        #expect(!isStream || producer.isCancelled)
+    }
+
+    @Test func whoHasItAllIsNotCut() {
+        let accounts = Accounts()
+        let watch = ReadGuard { _ in accounts.isUsable }
+        let line = Line()
+        line.responder.makeExchange = { _, wake in
+            GuardedRead(ImmediateExchange(Response(status: 200)), token: 7, watch: watch, wake: wake)
+        }
+        line.send(request)
+        accounts.isUsable = false
+        #expect(!line.connection.isExpired(now: line.now, wallMicroseconds: 0) && line.connection.isIdle)
+    }
+
     @Test func whoGoesAwayIsForgotten() {
         let watch = ReadGuard { _ in true }
         let line = Line()

@@ -55,8 +55,9 @@ final class Line {
     var now: UInt64 = 1_000_000_000
     var received: [UInt8] = []
 
-    init() {
-        connection = HTTPConnection(responder: responder, date: HTTPDate(), peer: Peer(nil), now: now)
+    init(_ budget: AnswerBudget = AnswerBudget()) {
+        connection = HTTPConnection(
+            responder: responder, date: HTTPDate(), peer: Peer(nil), budget: budget, now: now)
     }
 
     func send(_ text: String) { send(Array(text.utf8)) }
@@ -394,87 +395,6 @@ final class Line {
         idle.connection.drain()
         #expect(idle.connection.isClosing)
     }
-
-    @Test func aHalfClosedClientIsAskedWhetherItIsThere() {
-        let line = Line()
-        let exchange = DelayedExchange()
-        line.responder.makeExchange = { _, _ in exchange }
-        line.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        line.endInput()
-        #expect(!line.expire(afterMilliseconds: HTTPLimits.askMilliseconds - 1))
-        #expect(line.text == "")
-        #expect(!line.expire(afterMilliseconds: 1))
-        #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
-        #expect(!line.expire(afterMilliseconds: HTTPLimits.askMilliseconds - 1))
-        #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
-        // Each time after twice as long.
-        var asked: [UInt64] = [HTTPLimits.askMilliseconds]
-        for tick in 1...1000 as ClosedRange<UInt64> {
-            let before = line.received.count
-            #expect(!line.expire(afterMilliseconds: tick == 1 ? 1 : HTTPLimits.askMilliseconds))
-            if line.received.count > before { asked.append((tick + 1) * HTTPLimits.askMilliseconds) }
-        }
-        #expect(asked == (0..<HTTPLimits.asksMax).map { HTTPLimits.askMilliseconds << UInt64($0) })
-        exchange.isDone = true
-        line.settle()
-        #expect(line.statuses == [200] && line.connection.isClosing && !line.connection.isBroken)
-    }
-
-    @Test func aStreamAsksByZerosBeforeTheNextChunk() throws {
-        let line = Line()
-        let producer = PausingProducer()
-        line.responder.makeExchange = { _, _ in ImmediateExchange(Response(status: 200, body: .stream(producer))) }
-        line.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        #expect(line.connection.watchesHalfClose)
-        line.connection.noteHalfClose(now: line.now)
-        #expect(!line.connection.watchesHalfClose)
-        for _ in 0..<10_000 { #expect(!line.expire(afterMilliseconds: HTTPLimits.tickMilliseconds)) }
-        producer.isDone = true
-        line.settle()
-        let zeros = String(repeating: "0", count: HTTPLimits.asksMax)
-        #expect(line.text.hasSuffix("\r\n\r\n\(zeros)0000005\r\nxxxxx\r\n0\r\n\r\n"))
-        // As strict a reader as ours takes it.
-        var body = ChunkedBody()
-        let chunks = Array(line.received.suffix(zeros.utf8.count + 21))
-        var offset = 0
-        guard case .data(let range) = try body.next(chunks.span, at: &offset) else {
-            Issue.record("no data")
-            return
-        }
-        #expect(range.count == 5)
-        guard case .end = try body.next(chunks.span, at: &offset) else {
-            Issue.record("no end")
-            return
-        }
-        #expect(offset == chunks.count)
-    }
-
-    /// Nothing may stand before the answer of HTTP/1.0, and a write is not given up for a client that has gone.
-    @Test(arguments: ["GET / HTTP/1.0\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"])
-    func aHalfClosedClientThatCannotBeAskedGetsItsAnswerButNotForEver(request: String) {
-        let line = Line()
-        let exchange = DelayedExchange()
-        line.responder.makeExchange = { _, _ in exchange }
-        line.send(request)
-        line.endInput()
-        #expect(!line.expire(afterMilliseconds: HTTPLimits.halfClosedMilliseconds - 1))
-        #expect(line.expire(afterMilliseconds: 2))
-        #expect(line.text == "")
-        line.connection.abort()
-        #expect(exchange.isCancelled)
-    }
-}
-
-/// A stream that has nothing until it is told.
-final class PausingProducer: BodyProducer {
-    var isDone = false
-    func produce(into out: inout [UInt8], room: Int) -> Production {
-        guard isDone else { return .later }
-        out += Array("xxxxx".utf8)
-        return .end
-    }
-    func trailers() -> [ResponseField] { [] }
-    func cancel() {}
 }
 
 /// An echo that waits until it is told.

@@ -28,6 +28,8 @@ import Testing
         let cancelled = Atomic<Int>(0)
         /// Busy requests that have begun.
         let busy = Atomic<Int>(0)
+        /// Steps do not end.
+        let isHeld = Atomic<Bool>(false)
         /// Steps at the moment when the quick request was sent, and when it was read.
         let sentAt = Atomic<Int>(-1)
         let readAt = Atomic<Int>(-1)
@@ -43,6 +45,7 @@ import Testing
             self.step = step
         }
         var bodyBytesMax: Int { 0 }
+        var isLong: Bool { true }
         var wantsBody: Bool { true }
         func receive(_ bytes: Span<UInt8>) {}
         func finishBody() {}
@@ -130,6 +133,32 @@ import Testing
             let waited = progress.readAt.load(ordering: .relaxed) - progress.sentAt.load(ordering: .relaxed)
             #expect(waited <= Int(HTTPLimits.turnsMilliseconds) + 1)
             withExtendedLifetime(busy) {}
+        }
+    }
+
+    /// Nor for a step of each of those whose requests came with it.
+    @Test func aQuickRequestWaitsForNoneOfABatch() throws {
+        let progress = Progress()
+        try Self.serve(progress) {
+            progress.time.advance(milliseconds: 1)
+            while progress.isHeld.load(ordering: .relaxed) { sched_yield() }
+        } _: { address in
+            defer { progress.isHeld.store(false, ordering: .relaxed) }
+            let clients = try (0..<42).map { _ in try TestClient(address) }
+            for client in clients {
+                try client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try client.answer().status == 200)
+            }
+            progress.isHeld.store(true, ordering: .relaxed)
+            let busy = "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n"
+            try clients[0].send(busy)
+            try ServiceFixture.wait("a step") { progress.steps.load(ordering: .relaxed) == 1 }
+            for client in clients[1..<41] { try client.send(busy) }
+            try clients[41].send("GET /quick HTTP/1.1\r\nHost: a\r\n\r\n")
+            progress.isHeld.store(false, ordering: .relaxed)
+            #expect(try clients[41].answer().status == 200)
+            let readAt = progress.readAt.load(ordering: .relaxed)
+            #expect(readAt <= 1 + Int(HTTPLimits.turnsMilliseconds))
         }
     }
 

@@ -111,7 +111,7 @@ struct Answered {
 
 /// A blocking client.
 final class TestClient {
-    enum Failure: Error { case closed, timeout }
+    enum Failure: Error { case closed, reset, timeout }
 
     private let socket: Int32
     private var input: [UInt8] = []
@@ -145,7 +145,7 @@ final class TestClient {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = recv(socket, &buffer, buffer.count, 0)
         if count == 0 { throw Failure.closed }
-        if count < 0 { throw errno == EAGAIN ? Failure.timeout : Failure.closed }
+        if count < 0 { throw errno == EAGAIN ? Failure.timeout : errno == ECONNRESET ? .reset : .closed }
         input += buffer[..<count]
     }
 
@@ -176,7 +176,18 @@ final class TestClient {
     func isEnded() -> Bool {
         do {
             while true { try more() }
-        } catch Failure.closed {
+        } catch Failure.closed, Failure.reset {
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Reads until the server ends the connection; true if it did so by a reset.
+    func isReset() -> Bool {
+        do {
+            while true { try more() }
+        } catch Failure.reset {
             return true
         } catch {
             return false

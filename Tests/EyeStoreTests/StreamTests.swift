@@ -110,12 +110,27 @@ import Testing
         ("\u{FEFF}=1", "\"'\u{FEFF}=1\""), ("\u{200B}\u{FF1D}1", "\"'\u{200B}\u{FF1D}1\""),
         ("\u{2028}\tx", "\"'\u{2028}\tx\""),
         ("\0=1", "\"'\0=1\""), ("\u{3000}x", "\u{3000}x"), ("\u{A1}=1", "\u{A1}=1"),
+        ("\u{61C}=1", "\"'\u{61C}=1\""), ("\u{3164}\u{115F}=1", "\"'\u{3164}\u{115F}=1\""),
+        ("\u{FE0F}\u{E0020}=1", "\"'\u{FE0F}\u{E0020}=1\""), ("\u{FE62}1", "\"'\u{FE62}1\""),
+        ("\u{FE63}1", "\"'\u{FE63}1\""), ("\u{FE66}1", "\"'\u{FE66}1\""), ("\u{FE6B}x", "\"'\u{FE6B}x\""),
+        ("\u{2212}1", "\"'\u{2212}1\""), ("\u{2013}1", "\u{2013}1"),
+        // Where a semicolon, a tab or a line break begins a cell.
+        ("a;=1;b", "\"a;'=1;b\""), ("a; \u{FF1D}1", "\"a;' \u{FF1D}1\""), ("a\t-1", "\"a\t'-1\""),
+        ("a\r\n@x", "\"a\r\n'@x\""), ("a;;+1", "\"a;;'+1\""), (";=1", "\";'=1\""), ("a;b=1", "\"a;b=1\""),
+        ("=1;=2", "\"'=1;'=2\""), (";", "\";\""), ("a,=1", "\"a,=1\""),
         (" x ", "\" x \""), ("a;b", "\"a;b\""), ("a=b", "a=b"), ("'x", "'x"), ("é", "é"),
     ])
     func cells(text: String, cell: String) {
         var out: [UInt8] = []
         CSV.appendText(Array(text.utf8).span, to: &out)
         #expect(SlowEvaluator.same(String(decoding: out, as: UTF8.self), cell))
+    }
+
+    /// A document stays the document that it is.
+    @Test func semicolonsOfDocuments() {
+        var out: [UInt8] = []
+        CSV.appendJSON(Array(#"{"a":"x;=1;b; -2","n":[-1]}"#.utf8).span, to: &out)
+        #expect(String(decoding: out, as: UTF8.self) == #""{""a"":""x\u003b=1;b\u003b -2"",""n"":[-1]}""#)
     }
 
     /// Numbers and other values are no texts of a client's choosing that a spreadsheet could calculate.

@@ -12,7 +12,7 @@ final class LiveFeed: LoopSource {
     }
 
     let time: any TimeSource
-    /// A stream that is so many ids further behind than at its best is too slow.
+    /// A stream whose client let so many ids come without taking anything is too slow.
     let behindMax: UInt64
     private let store: EventSource
     private unowned let loop: HTTPLoop

@@ -96,18 +96,10 @@ struct LiveQuery {
         return .sse
     }
 
-    /// Whether `Accept` names lines of JSON, and not Server-Sent Events.
+    /// Whether `Accept` would rather have lines of JSON than Server-Sent Events.
     private static func prefersLines(_ head: RequestHead) -> Bool {
-        var prefersLines = false
-        for value in head.values("accept") {
-            for range in head.bytes[value].split(separator: UInt8(ascii: ",")) {
-                let end = range.firstIndex(of: UInt8(ascii: ";")) ?? range.endIndex
-                let name = head.bytes.trimmed(range.startIndex..<end)
-                if head.bytes.matches(name, "text/event-stream") { return false }
-                if MediaType.linesNames.contains(where: { head.bytes.matches(name, $0) }) { prefersLines = true }
-            }
-        }
-        return prefersLines
+        let lines = MediaType.linesNames.map { Acceptance(of: $0, in: head) }.max() ?? Acceptance()
+        return lines.weight > 0 && lines > Acceptance(of: "text/event-stream", in: head)
     }
 
     private mutating func readInclude(_ parameters: QueryParameters, _ problem: inout Problem) {

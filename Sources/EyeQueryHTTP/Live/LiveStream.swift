@@ -2,8 +2,9 @@
 // files: a client that is slow is behind, and costs nobody anything but its own output buffer. One that is too far behind is told what it
 // misses and skips to the newest event. On the loop's thread.
 //
-// Too far: `HTTPLimits.liveBehindEventsMax` ids further behind than it was at its best. So one that begins far behind (`after`, `since`) is given all of
-// it as long as it gains on the newest event, or keeps up with it.
+// Too far: `HTTPLimits.liveBehindEventsMax` ids came while the client took nothing of a full output, and the stream is so much further behind than at
+// its best. So one that begins far behind (`after`, `since`) is given all of it as long as it gains on the newest event, or keeps up with it; and
+// one whose client takes everything is never too slow, however long it takes to find what passes a filter.
 
 import EyeStore
 import EyeSystem
@@ -35,6 +36,12 @@ final class LiveStream: BodyProducer {
     private var cursorUpper: UInt64 = 0
     /// How far behind it was at its best.
     private var leastBehind = UInt64.max
+    /// The output was filled, and was so at the feed's last look too: the client has taken nothing meanwhile.
+    private var isFilled = false
+    private var wasFilled = false
+    /// The newest event at that look, and how many came while the client took nothing.
+    private var newestAtLook: UInt64
+    private var heldBack: UInt64 = 0
     /// Damage of which the client knows.
     private var told: [ClosedRange<UInt64>] = []
 
@@ -47,6 +54,7 @@ final class LiveStream: BodyProducer {
         let moment = feed.time.monotonicNanoseconds()
         lastWritten = moment
         lastPulled = moment
+        newestAtLook = feed.newest
         var ahead: UInt64?
         let now = LivePlace(event: feed.newest, rejected: feed.rejectedNext - 1)
         switch query.start {
@@ -54,9 +62,10 @@ final class LiveStream: BodyProducer {
         case .oldest: place = LivePlace(event: 0, rejected: 0)
         case .after(let asked):
             if asked.event > now.event { ahead = asked.event }
+            // A place without a number of refused ones is of a stream without them: they begin now. 0 is before everything.
+            let rejected = asked.rejected ?? (asked.event == 0 ? 0 : UInt64.max)
             place = LivePlace(
-                event: min(asked.event, feed.newest),
-                rejected: min(asked.rejected ?? UInt64.max, feed.rejectedNext - 1))
+                event: min(asked.event, feed.newest), rejected: min(rejected, feed.rejectedNext - 1))
         }
         self.ahead = ahead
         storeNumber = feed.snapshot?.storeNumber
@@ -72,6 +81,9 @@ final class LiveStream: BodyProducer {
     /// The feed has looked at the store: is there something to say? `now`: monotonic nanoseconds.
     func look(now: UInt64) {
         if now - lastPulled >= HTTPLimits.liveRestMilliseconds * 1_000_000 { dropCursor() }
+        if isFilled && wasFilled && feed.newest > newestAtLook { heldBack += feed.newest - newestAtLook }
+        newestAtLook = feed.newest
+        wasFilled = isFilled
         guard isWaiting else { return }
         // Whoever is asked for more asks whether its token may still be used.
         let isTokenDue = now - lastPulled >= HTTPLimits.liveTokenMilliseconds * 1_000_000
@@ -106,6 +118,8 @@ final class LiveStream: BodyProducer {
         let start = out.count
         isWaiting = false
         lastPulled = now
+        wasFilled = false
+        defer { isFilled = out.count >= start + room }
         if isFinished || isOver {
             end()
             return .end
@@ -218,15 +232,17 @@ final class LiveStream: BodyProducer {
             cursor = nil
             return
         }
-        guard newest > reached else {
-            leastBehind = 0
-            return
+        let behind = newest > reached ? newest - reached : 0
+        if behind <= leastBehind {
+            leastBehind = behind
+            heldBack = 0
         }
-        leastBehind = min(leastBehind, newest - reached)
-        guard newest - reached - leastBehind > feed.behindMax else { return }
+        heldBack = min(heldBack, behind - leastBehind)
+        guard heldBack > feed.behindMax else { return }
         tellLagged((reached + 1)...newest, isThere: true, to: &out)
         cursor = nil
         leastBehind = 0
+        heldBack = 0
     }
 
     private func tellLagged(_ ids: ClosedRange<UInt64>, isThere: Bool, to out: inout [UInt8]) {
