@@ -408,16 +408,17 @@ public struct Snapshot {
     /// Events below this id are gone by retention.
     public var firstKeptEventID: UInt64 { reader.firstKeptEventID }
 
-    /// The ids of a missing segment behind the last one; empty: there is none.
-    var idsMissingAtEnd: Range<UInt64> {
-        guard let last = segments.last, last.isSealed, let end = nextEventID else { return 0..<0 }
+    /// The ids between segment `segment`, which has `index`, and what follows it; mostly there are none.
+    func idsMissing(behind segment: Int, _ index: any SegmentIndex) -> Range<UInt64> {
+        guard index.nextEventID > 0 else { return 0..<0 }
+        var end: UInt64?
         do throws(SystemError) {
-            guard let next = try reader.segment(last).nextEventID(), next < end else { return 0..<0 }
-            return next..<end
+            end = try segment + 1 < segments.count ? firstEventID(segment + 1) : nextEventID
         } catch {
-            // Whoever reads it says that it cannot be read.
+            // Whoever reads that one says that it cannot be read.
             return 0..<0
         }
+        return index.nextEventID..<max(end ?? 0, index.nextEventID)
     }
 
     /// A cursor over the events that pass `filter`.

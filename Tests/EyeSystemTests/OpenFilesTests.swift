@@ -10,11 +10,13 @@ import Testing
             var limit = rlimit(rlim_cur: rlim_t(all), rlim_max: rlim_t(all))
             precondition(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
             let disk = RealDisk()
+            let path = "/tmp/eye-open-files-\(getpid())"
+            _ = try disk.open(path, .create)
             var files: [any DiskFile] = []
             func openAll(_ mode: DiskOpenMode) -> Int {
                 let before = files.count
                 do {
-                    while true { files.append(try disk.open("/dev/null", mode)) }
+                    while true { files.append(try disk.open(path, mode)) }
                 } catch {
                     precondition(error.isOutOfDescriptors)
                 }
@@ -30,6 +32,7 @@ import Testing
             let has = try OpenFiles.hasRoom(below: bound, like: probe.number)
             precondition(!has)
             precondition(openAll(.write) == free)
+            unlink(path)
         }
     }
 }

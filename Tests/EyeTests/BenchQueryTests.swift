@@ -19,7 +19,7 @@ import Testing
         #expect(result["events"] as? Int == 2_000)
         let queries = try #require(result["queries"] as? [[String: Any]])
         // All but the page 1,000: 2,000 events have 20 pages.
-        #expect(queries.count == 11)
+        #expect(queries.count == 12)
         for query in queries {
             let latency = try #require(query["latency_us"] as? [String: Any])
             #expect(

@@ -35,7 +35,6 @@ public final class SessionInquiry {
         segment = snapshot.segments.count - 1
         sessions = ids.map { SessionSummary(id: $0) }
         damage.bounds = 0..<(upper + 1)
-        damage.add(snapshot.idsMissingAtEnd)
     }
 
     /// Does a bounded piece of work. False: everything is known.
@@ -54,6 +53,7 @@ public final class SessionInquiry {
         let state = try snapshot.work(on: segment) { (index) throws(IndexFault) -> Bool in
             if !isOpen {
                 for gap in try index.allGaps() { damage.add(gap.firstEventID, gap.nextEventID) }
+                damage.add(snapshot.idsMissing(behind: segment, index))
                 limit = try index.row(atOrAfter: upper + 1)
                 next = 0
                 found = []

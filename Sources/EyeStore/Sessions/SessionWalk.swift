@@ -38,7 +38,6 @@ final class SessionWalk {
         self.upper = upper
         self.below = below
         damage.bounds = 0..<(upper + 1)
-        damage.add(snapshot.idsMissingAtEnd)
     }
 
     /// Does a bounded piece of work; gives a session to `body` when one is found. False: there are no more.
@@ -115,6 +114,7 @@ final class SessionWalk {
 
     private func open(_ index: any SegmentIndex) throws(IndexFault) -> Bool {
         for gap in try index.allGaps() { damage.add(gap.firstEventID, gap.nextEventID) }
+        if let current { damage.add(snapshot.idsMissing(behind: current, index)) }
         let limit = try index.row(atOrAfter: upper + 1)
         row = min(limit, try index.row(atOrAfter: below.position >> 1))
         marking = row..<limit
