@@ -146,6 +146,7 @@ import Testing
         }) == .more {}
         #expect(shown.count == 1)
         let lost = try #require(page.damage.hull)
-        #expect(lost.count == 1 && lost == (try snapshot.all().damage.hull))
+        let all = try snapshot.all().damage.hull
+        #expect(lost.count == 1 && lost == all)
     }
 }

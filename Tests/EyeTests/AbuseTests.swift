@@ -262,7 +262,7 @@ private final class Clients: @unchecked Sendable {
         let lines = Array(("MODE each\n" + String(repeating: event, count: count)).utf8)
         let clients = Clients()
         // What all have sent is there when it goes on.
-        server.signal(SIGSTOP)
+        try server.pause()
         for _ in 0..<60 {
             let client = try server.connectUnix()
             var room: Int32 = 212_992
@@ -289,7 +289,7 @@ private final class Clients: @unchecked Sendable {
         let clients = Clients()
         for _ in 0..<300 { clients.all.append(try server.connect()) }
         // What all have sent is there when it goes on.
-        server.signal(SIGSTOP)
+        try server.pause()
         for (number, client) in clients.all.enumerated() {
             let hello =
                 "HELLO {\"proto\":1,\"mode\":\"each\",\"client_id\":\"c\(number)\",\"token\":\"\(server.token)\"}\n"

@@ -75,6 +75,15 @@ final class AbusedServer {
     /// Stops the process in its tracks, or lets it go on.
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
+    /// Stops it, and waits until every thread of it stands still.
+    func pause() throws {
+        signal(SIGSTOP)
+        let tasks = "/proc/\(process.processIdentifier)/task"
+        while try FileManager.default.contentsOfDirectory(atPath: tasks).contains(where: {
+            try !String(contentsOfFile: "\(tasks)/\($0)/stat", encoding: .utf8).contains(") T ")
+        }) { usleep(1_000) }
+    }
+
     private func proc(_ name: String) throws -> String {
         try String(contentsOfFile: "/proc/\(process.processIdentifier)/\(name)", encoding: .utf8)
     }
