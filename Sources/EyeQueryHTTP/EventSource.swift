@@ -9,6 +9,8 @@ final class EventSource {
     private let reader: StoreReader
     /// Refused events.
     let rejected: RejectedReader
+    /// A snapshot was taken: files may be open.
+    private(set) var isUsed = false
 
     init(_ disk: any Disk, folder: String, limits: ReaderLimits) {
         reader = StoreReader(disk, folder: folder, limits: limits, data: EventDataReading())
@@ -16,7 +18,19 @@ final class EventSource {
     }
 
     /// The store as it is durable now.
-    func snapshot() throws(SystemError) -> Snapshot { try reader.snapshot() }
+    func snapshot() throws(SystemError) -> Snapshot {
+        isUsed = true
+        return try reader.snapshot()
+    }
+
+    /// Closes files of segments that are gone: the disk has their room back only then.
+    func letGo() {
+        do throws(SystemError) {
+            _ = try reader.snapshot()
+        } catch {
+            // The next query says so.
+        }
+    }
 
     /// Why the store cannot be read; nil when it can.
     func cause() -> String? {

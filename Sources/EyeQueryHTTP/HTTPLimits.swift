@@ -105,6 +105,8 @@ public enum HTTPLimits {
 
     /// How often a store to which nothing is added is looked at for segments that were sealed or dropped.
     public static let folderLookMilliseconds: UInt64 = 5
+    /// How often files of segments that are gone are looked for between queries, to let go of them.
+    public static let storeLookMilliseconds: UInt64 = 1000
 
     // MARK: Login
 

@@ -135,6 +135,8 @@ public final class HTTPService: Sendable {
         let responder = EyeResponder(
             loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, store: store,
             metrics: metrics, accessLog: accessLog, origins: options.origins, time: time)
+        // The loop keeps it.
+        _ = StoreLook(loop: loop, store: store)
         loop.onWake = { logins.settle() }
         if options.status != nil { loop.onTurn = { responder.publishGauges() } }
         do throws(SystemError) {

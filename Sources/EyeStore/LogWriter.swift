@@ -89,7 +89,8 @@ final class LogWriter {
     // Room on the disk.
     private var isFull = false
     private var checkedAt: UInt64 = 0
-    private var bytesSinceCheck: Int64 = StoreLimits.freeCheckBytes
+    /// So many bytes may be written before free space is looked up again.
+    private var bytesUntilCheck: Int64 = 0
 
     init(
         _ disk: any Disk, folder: String, time: any TimeSource, options: StoreOptions, clients: ClientTable,
@@ -112,8 +113,9 @@ final class LogWriter {
 
     deinit { unsafe pieces.deallocate() }
 
-    /// Makes `frames` durable as one commit. Empty ones are passed over. `isFloorKept`: nothing is taken below the free-space floor.
-    func append(_ frames: ArraySlice<Frame>, isFloorKept: Bool = true) throws(SystemError) -> CommitOutcome {
+    /// Makes `frames` durable as one commit. Empty ones are passed over. Of less room than `floor` leaves
+    /// nothing is taken.
+    func append(_ frames: ArraySlice<Frame>, floor: RoomFloor = .events) throws(SystemError) -> CommitOutcome {
         if let failure { throw failure }
         precondition(frames.count <= StoreLimits.commitFramesMax, "a commit has at most `commitFramesMax` frames")
         var bytes: Int64 = 0
@@ -123,7 +125,11 @@ final class LogWriter {
             left += 1
         }
         if left == 0 { return .durable }
-        guard !isFloorKept || hasRoom(for: bytes) else { return .refused }
+        switch floor {
+        case .events: guard hasRoom(for: bytes) else { return .refused }
+        case .work: guard hasWorkRoom(for: bytes) else { return .refused }
+        case .none: break
+        }
         do throws(SystemError) {
             if active.hasRecords && active.bytes + bytes > options.segmentBytes {
                 guard try roll() else { return refuse() }
@@ -176,7 +182,7 @@ final class LogWriter {
             active.hasRecords = true
             active.tombstones += tombstones
             if tombstones > 0 { active.oldestTombstone = min(active.oldestTombstone, time.nowMicroseconds()) }
-            bytesSinceCheck += bytes
+            bytesUntilCheck -= bytes
             position = next
             lacksDescriptors = false
             try publish()
@@ -216,10 +222,9 @@ final class LogWriter {
     private func hasRoom(for bytes: Int64) -> Bool {
         let now = time.monotonicNanoseconds()
         let pause = isFull ? StoreLimits.fullProbeNanoseconds : StoreLimits.freeCheckNanoseconds
-        let isDue = now &- checkedAt >= pause || (!isFull && bytesSinceCheck >= StoreLimits.freeCheckBytes)
+        let isDue = now &- checkedAt >= pause || (!isFull && bytesUntilCheck < bytes)
         guard isDue else { return !isFull }
         checkedAt = now
-        bytesSinceCheck = 0
         isFull = isBelowFloor(bytes)
         if isFull { lacksDescriptors = false }
         return !isFull
@@ -227,10 +232,25 @@ final class LogWriter {
 
     private func isBelowFloor(_ bytes: Int64) -> Bool {
         do throws(SystemError) {
-            return try disk.freeBytes(folder) < options.minFreeBytes + UInt64(bytes)
+            let free = try disk.freeBytes(folder)
+            // Near the floor each commit looks, or a fast burst would be far below it between two looks.
+            let left = Int64(clamping: free - min(free, options.minFreeBytes))
+            bytesUntilCheck = min(StoreLimits.freeCheckBytes, left / 2)
+            return free < options.minFreeBytes + UInt64(bytes)
         } catch {
+            bytesUntilCheck = StoreLimits.freeCheckBytes
             // Unknown is not full: the write itself will say.
             return false
+        }
+    }
+
+    private func hasWorkRoom(for bytes: Int64) -> Bool {
+        do throws(SystemError) {
+            try WorkRoom(disk, folder: folder, options: options).check(Int(bytes))
+            return true
+        } catch {
+            // Unknown is not full here either.
+            return !error.isFull
         }
     }
 
@@ -264,7 +284,7 @@ final class LogWriter {
             // A segment without records has the next one's name.
             let frame = Frame()
             frame.appendRetention(firstKeptEventID: id, received: time.nowMicroseconds())
-            guard try append([frame], isFloorKept: false) == .durable else { return false }
+            guard try append([frame], floor: .none) == .durable else { return false }
         }
         return try closeSegment()
     }
@@ -291,6 +311,16 @@ final class LogWriter {
         closed(old, active)
         return true
     }
+}
+
+/// How much must stay free after a commit.
+enum RoomFloor {
+    /// `--min-free-bytes`.
+    case events
+    /// The part of it that work which makes room leaves.
+    case work
+    /// Nothing: what is committed gives room at once.
+    case none
 }
 
 extension SystemError {

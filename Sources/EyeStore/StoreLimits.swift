@@ -57,7 +57,7 @@ public enum StoreLimits {
     public static let tornCopiesMax = 100
     /// After the store was found full, the disk is asked again no more often than this (nanoseconds).
     public static let fullProbeNanoseconds: UInt64 = 100_000_000
-    /// Free space is looked up at least after so many bytes written …
+    /// Free space is looked up at least after so many bytes written, and after half of what is left above the floor …
     public static let freeCheckBytes: Int64 = 8 << 20
     /// … and after so many nanoseconds.
     public static let freeCheckNanoseconds: UInt64 = 200_000_000
@@ -71,6 +71,8 @@ public enum StoreLimits {
     public static let workPerLook = 20_000
     /// Headers of segments that are looked at in one go for what is erased.
     public static let headersPerStep = 16
+    /// Sealing, erasure and what they rewrite may use so large a part of `--min-free-bytes`, one in so many: they make room.
+    public static let workReservePart: UInt64 = 2
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
     /// Bytes of events within `sealPauseNanoseconds` that are a burst: sealing waits, and the log leaves the page cache.
@@ -131,7 +133,7 @@ public enum StoreLimits {
 public struct StoreOptions: Sendable {
     /// A new segment begins before one would grow beyond this (`--segment-bytes`).
     public var segmentBytes: Int64 = 64 << 20
-    /// Nothing is accepted while less than this is free (`--min-free-bytes`).
+    /// No event is accepted while less than this is free (`--min-free-bytes`).
     public var minFreeBytes: UInt64 = 64 << 20
     /// How long to wait for a lock that somebody else holds.
     public var lockWaitMilliseconds = 500

@@ -175,7 +175,7 @@ public final class StoreWriter: @unchecked Sendable {
         let (frames, isLast) = job.nextFrames(now: time.nowMicroseconds())
         let position = log.position
         if !frames.isEmpty {
-            guard try log.append(frames[...]) == .durable else { return .refused }
+            guard try log.append(frames[...], floor: .work) == .durable else { return .refused }
             job.committed(frames, firstSequence: position.nextSequence, nextEventID: position.nextEventID)
             keeper.note(activeTombstones: log.active.tombstones)
         }

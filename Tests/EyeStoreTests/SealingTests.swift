@@ -293,14 +293,68 @@ import Testing
         store.disk.locked.removeAll()
         var options = StoreOptions.test(segmentBytes: 900, seals: true)
         options.minFreeBytes = 1 << 30
-        store.disk.free = 1 << 30
+        store.disk.free = (1 << 29) - 1
         store.writer = try StoreWriter.open(store.disk, folder: "d", options: options, time: store.time)
         try store.seal()
-        #expect(store.files("sealed").isEmpty && store.writer.keeping.lastError != nil)
-        store.disk.free = 1 << 31
+        #expect(store.files("sealed").isEmpty)
+        #expect(store.writer.keeping.lastError?.contains("half of --min-free-bytes") ?? false)
+        store.disk.free = 1 << 30
         store.time.monotonic += StoreLimits.sealRetryNanoseconds
         try store.seal()
         #expect(store.files("log").count == 1)
+        try store.expectAll()
+    }
+
+    /// A burst fills the disk down to the floor; sealing goes on below it, as far as half of it, and events are taken again.
+    @Test func aStoreThatABurstHasFilledDrainsByItself() throws {
+        var store = try Store(segmentBytes: 20_000, seals: false)
+        store.disk.locked.removeAll()
+        var options = StoreOptions.test(segmentBytes: 20_000, seals: true)
+        options.minFreeBytes = 24_000
+        store.writer = try StoreWriter.open(store.disk, folder: "d", options: options, time: store.time)
+        store.disk.capacity = 240_000
+        func isRefused() throws -> Bool {
+            var event = TestEvent()
+            event.id = UInt64(store.events.count + 1)
+            event.data = "{\"n\":\(event.id),\"pad\":\"\(String(repeating: "x", count: 200))\"}"
+            let frame = Frame()
+            #expect(frame.append(event))
+            if try store.writer.commit([frame]) == .refused { return true }
+            store.events.append(event)
+            return false
+        }
+        while try !isRefused() {}
+        let full = store.events.count
+        // The head of a new segment is not asked for.
+        #expect(store.disk.leastFree >= 23_500 && store.files("sealed").isEmpty, "\(store.disk.leastFree)")
+        try store.seal()
+        #expect(store.writer.keeping.lastError == nil && store.files("log").count == 1)
+        #expect(store.disk.leastFree < 23_500 && store.disk.leastFree >= 12_000, "\(store.disk.leastFree)")
+        store.time.monotonic += StoreLimits.fullProbeNanoseconds
+        for _ in 0..<100 { #expect(try !isRefused()) }
+        #expect(!store.writer.isFull && store.events.count == full + 100)
+        try store.expectAll()
+    }
+
+    /// Without room for it a segment is not written again and again.
+    @Test func aSegmentThatHadNoRoomIsNotTriedBeforeThereIsMore() throws {
+        var store = try Store(segmentBytes: 200_000, seals: false)
+        try store.write(commits: 1_000)
+        store.disk.locked.removeAll()
+        var options = StoreOptions.test(segmentBytes: 200_000, seals: true)
+        options.minFreeBytes = 8_000
+        store.disk.free = 4_100
+        store.writer = try StoreWriter.open(store.disk, folder: "d", options: options, time: store.time)
+        try store.seal()
+        #expect(store.writer.keeping.failures == 1 && store.files("sealed").isEmpty)
+        store.time.monotonic += StoreLimits.sealRetryNanoseconds
+        // It is not even begun.
+        #expect(try !store.writer.maintain())
+        #expect(store.writer.keeping.failures == 2)
+        store.disk.free = 1 << 20
+        store.time.monotonic += StoreLimits.sealRetryNanoseconds
+        try store.seal()
+        #expect(store.files("log").count == 1 && store.writer.keeping.lastError == nil)
         try store.expectAll()
     }
 

@@ -56,8 +56,11 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     var fullErrno: Int32 = ENOSPC
     /// The number of the sync that fails with EIO (data is then as if never written, and marked clean).
     var failingSync: Int?
-    /// Reported by `freeBytes`.
+    /// Reported by `freeBytes` …
     var free: UInt64 = 1 << 40
+    /// … unless the disk has so many bytes: then what its files leave. The least that was ever left is in `leastFree`.
+    var capacity: Int?
+    private(set) var leastFree = Int.max
 
     final class File: DiskFile, @unchecked Sendable {
         let disk: SimulatedDisk
@@ -96,6 +99,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
                 node.pending.append(.write(offset: Int(offset), bytes: bytes))
                 node.changes += 1
             }
+            if let capacity = disk.capacity { disk.leastFree = min(disk.leastFree, disk.left(of: capacity)) }
             if isFull { throw SystemError(errno: disk.fullErrno, call: "pwritev") }
         }
 
@@ -221,7 +225,11 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         nameChanges[String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), default: 0] += 1
     }
 
-    func freeBytes(_ path: String) throws(SystemError) -> UInt64 { free }
+    func freeBytes(_ path: String) throws(SystemError) -> UInt64 {
+        capacity.map { UInt64(max(0, left(of: $0))) } ?? free
+    }
+
+    private func left(of capacity: Int) -> Int { capacity - names.values.reduce(0) { $0 + $1.now.count } }
 
     func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
         guard locked.insert(path).inserted else { throw SystemError(errno: EWOULDBLOCK, call: "flock") }

@@ -75,6 +75,26 @@ import Testing
         #expect(writer.nextEventID == 3)
     }
 
+    /// An erasure makes room: it may use a part of what stays free of events.
+    @Test func belowTheFloorErasureGoesOnAsFarAsHalfOfIt() throws {
+        let disk = SimulatedDisk()
+        let time = TestTime()
+        var options = StoreOptions.test()
+        options.minFreeBytes = 1_000_000
+        let writer = try StoreWriter.open(disk, folder: "d", options: options, time: time)
+        #expect(try writer.commit([frame([TestEvent(), TestEvent()])]) == .durable)
+        time.monotonic += StoreLimits.freeCheckNanoseconds
+        for (id, free, outcome) in [(1, 500_000, "refused"), (1, 501_000, "done"), (2, 999_999, "done")] {
+            disk.free = UInt64(free)
+            let search = ErasureSearch(.event(UInt64(id)), in: try StoreReader(disk, folder: "d").snapshot())
+            while try search.step() {}
+            let job = ErasureJob(search, watch: nil, isSession: false, token: 1)
+            #expect("\(try writer.erase(job))" == outcome)
+            #expect(try writer.commit([frame([TestEvent()])]) == .refused)
+        }
+        #expect(try StoreReader(disk, folder: "d").snapshot().count() == 0)
+    }
+
     @Test func aFailedSyncIsFinal() throws {
         for failing in 1...20 {
             let disk = SimulatedDisk()

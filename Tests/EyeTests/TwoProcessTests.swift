@@ -9,6 +9,41 @@ private let event =
     #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"2021-01-01T00:00:00Z"}"#
 
 @Suite(.timeLimit(.minutes(2))) struct TwoProcessTests {
+    /// A query keeps files open for the next one. What the other process removes is let go of without one: the disk has its room back.
+    @Test func filesThatAreGoneAreLetGoOf() throws {
+        let ingest = try ServedEye(only: .ingest, ["--segment-bytes", "1M"])
+        let http = try ServedEye(ingest.folder, only: .http)
+        let token = try ingest.addToken("all", scope: "admin")
+        let pad = String(repeating: "p", count: 900)
+        let line = event.replacing(#"{"a":1}"#, with: #"{"a":1,"pad":"\#(pad)"}"#) + "\n"
+        let lines = String(repeating: line, count: 1_500)
+        #expect(try CommandRun(["send", "--tcp", ingest.tcp, "--token", token], input: lines).code == 0)
+        let sealed = ingest.folder.path + "/sealed"
+        func file() throws -> (name: String, inode: Int)? {
+            guard
+                let name = try FileManager.default.contentsOfDirectory(atPath: sealed).first(where: {
+                    $0.hasSuffix(".seg")
+                })
+            else { return nil }
+            let about = try FileManager.default.attributesOfItem(atPath: sealed + "/" + name)
+            return (name, about[.systemFileNumber] as? Int ?? 0)
+        }
+        func openFiles() throws -> [String] {
+            let links = "/proc/\(http.processID)/fd"
+            // A descriptor may be closed meanwhile.
+            return try FileManager.default.contentsOfDirectory(atPath: links).compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: links + "/" + $0)
+            }
+        }
+        try wait("a sealed segment") { try FileManager.default.fileExists(atPath: sealed) && file() != nil }
+        let before = try #require(try file())
+        #expect(try http.call("GET", "/events/?count=1&data.a__gte=1", token: token).text.contains("1500"))
+        #expect(try openFiles().contains { $0.hasSuffix(before.name) })
+        #expect(try ingest.eye("erase", "event", "1", "--now").code == 0)
+        try wait("the segment without the event") { try file().map { $0.inode != before.inode } ?? false }
+        try wait("the old file to be closed") { try !openFiles().contains { $0.hasSuffix(".seg (deleted)") } }
+    }
+
     @Test func eitherSideLivesWithoutTheOther() throws {
         let ingest = try ServedEye(only: .ingest)
         #expect(ingest.http.isEmpty)

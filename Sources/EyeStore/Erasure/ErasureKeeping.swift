@@ -83,11 +83,11 @@ extension SegmentKeeper {
 
     /// Begins to write a sealed segment anew.
     func beginRewrite(_ name: SegmentName, _ old: SealedFile) throws(SystemError) {
-        try checkRoom()
+        try checkRoom(name.first)
         try disk.removeIfPresent(temporary(name.first))
         let sealer = try SegmentSealer(
             sealed: old, to: temporary(name.first), disk, decomposer: options.decomposer,
-            omission: desk.pending.omission, seed: desk.seed)
+            omission: desk.pending.omission, seed: desk.seed, room: room)
         desk.rewrite = (name, old, .sealing(sealer))
     }
 
@@ -95,7 +95,6 @@ extension SegmentKeeper {
     func goOnRewriting(_ name: SegmentName, _ old: SealedFile, _ what: Rewrite) throws(SystemError) {
         switch what {
         case .sealing(let sealer):
-            try checkRoom()
             do throws(IndexFault) {
                 if try sealer.step() { return }
             } catch {
@@ -125,6 +124,7 @@ extension SegmentKeeper {
         desk.pending.clean.insert(name)
         desk.retention.numbers[name] = nil
         desk.rewrite = nil
+        desk.tried = nil
         note { status in
             status.sealedBytes &+= UInt64(after) &- UInt64(before)
             status.sealedEvents &+= UInt64(fresh.rows) &- UInt64(old.rows)

@@ -11,11 +11,14 @@ final class SealedWriter {
     /// Where the buffer will be written.
     private var written = Int64(SealedHeader.bytes)
     private var parts: [GrowingBytes?]
+    private let room: WorkRoom?
 
     private static let bufferBytes = 1 << 18
 
-    init(_ file: any DiskFile) {
+    /// `room`: what must be left when it has written.
+    init(_ file: any DiskFile, room: WorkRoom? = nil) {
         self.file = file
+        self.room = room
         parts = [GrowingBytes?](repeating: nil, count: 32)
     }
 
@@ -45,6 +48,7 @@ final class SealedWriter {
     /// Writes what is buffered.
     func flush() throws(SystemError) {
         if buffer.count == 0 { return }
+        try room?.check(buffer.count)
         try unsafe file.write(buffer.view, at: written)
         written += Int64(buffer.count)
         buffer.removeAll()
@@ -75,6 +79,7 @@ final class SealedWriter {
         }
         try flush()
         let start = written
+        try room?.check(directory.count + SealedHeader.bytes)
         let checksum = unsafe Checksum.crc32c(directory.view)
         try unsafe file.write(directory.view, at: start)
         let bytes = start + Int64(directory.count)

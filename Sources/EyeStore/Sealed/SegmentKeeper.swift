@@ -21,6 +21,7 @@ final class SegmentKeeper: Sendable {
     let folder: String
     let options: StoreOptions
     let time: any TimeSource
+    let room: WorkRoom
     let indexes: IndexKeeper
     let retention: Mutex<RetentionWish>
     private let shared: Mutex<Shared>
@@ -57,6 +58,8 @@ final class SegmentKeeper: Sendable {
         var forced: Set<UInt64> = []
         /// Sealed segments that cannot be written anew: newer tombstones have to stay.
         var obstructed: Set<SegmentName> = []
+        /// The segment that there was no room for, and what was written of it until then: without room for more it is not tried again.
+        var tried: (base: UInt64, bytes: Int64)?
         /// Nothing is tried before this time.
         var pauseUntil: UInt64 = 0
         var retention = RetentionWork()
@@ -75,6 +78,7 @@ final class SegmentKeeper: Sendable {
         self.folder = folder
         self.options = options
         self.time = time
+        room = WorkRoom(disk, folder: folder, options: options)
         indexes = try IndexKeeper(disk, folder: folder, active: active, seed: seed)
         shared = Mutex(Shared(active: active, pacing: SealPacing(options)))
         retention = Mutex(wish)
@@ -117,7 +121,8 @@ final class SegmentKeeper: Sendable {
     /// Does a little. False: nothing is left for now.
     func step() throws(SystemError) -> Bool {
         if retain() { return true }
-        if try indexes.step(indexed: letGo) { return true }
+        // On a full disk an index would take the room that the first sealed segment needs to give some back; it waits.
+        if !(options.seals && isFull), try indexes.step(indexed: letGo) { return true }
         guard options.seals else { return false }
         if time.monotonicNanoseconds() < desk.pauseUntil { return false }
         do throws(SystemError) {
@@ -263,7 +268,7 @@ extension SegmentKeeper {
         if try isKnownDamaged(base, next: next, nextEventID: nextEventID) { return leaveAlone(base, isDamaged: true) }
         // What it hides must be gone from older segments first.
         if isHolder(base), try isStuck(base) { return leaveAlone(base, isDamaged: false) }
-        try checkRoom()
+        try checkRoom(base)
         let log: any DiskFile
         do throws(SystemError) {
             log = try disk.open(path(base, "log", ".log"), .read)
@@ -275,7 +280,7 @@ extension SegmentKeeper {
         try disk.removeIfPresent(temporary(base))
         let sealer = try SegmentSealer(
             log: log, base: base, next: next, nextEventID: nextEventID, to: temporary(base), disk,
-            decomposer: options.decomposer, omission: desk.pending.omission, seed: desk.seed)
+            decomposer: options.decomposer, omission: desk.pending.omission, seed: desk.seed, room: room)
         desk.job = (base, next, .sealing(sealer))
     }
 
@@ -313,7 +318,6 @@ extension SegmentKeeper {
         guard let job = desk.job else { return true }
         switch job.what {
         case .sealing(let sealer):
-            try checkRoom()
             do throws(IndexFault) {
                 if try sealer.step() { return true }
             } catch {
@@ -368,6 +372,7 @@ extension SegmentKeeper {
         // Retention did not count it until now.
         retention.withLock { $0.isDue = true }
         desk.closed.removeAll { $0.base == base }
+        desk.tried = nil
         let waiting = desk.closed.count
         let erasing = desk.pending.holders.intersection(desk.closed.map(\.base)).count
         shared.withLock { shared in
@@ -464,6 +469,7 @@ extension SegmentKeeper {
 
     /// The disk refused: later again, or never again in this life if it failed a sync (what a second one says is not to be believed).
     private func giveUp(_ error: SystemError) {
+        if error.isFull { noteTried() }
         if let job = desk.job { drop(job.base) }
         if let rewrite = desk.rewrite { drop(rewrite.name.first) }
         desk.rewrite = nil
@@ -471,15 +477,23 @@ extension SegmentKeeper {
         shared.withLock { $0.isListStale = true }
         let now = time.monotonicNanoseconds()
         desk.pauseUntil = error.isSync ? UInt64.max : now + StoreLimits.sealRetryNanoseconds
-        fail(error.isFull ? "no room: less than --min-free-bytes would be left" : "\(error)")
+        let isFloor = WorkRoom.isFloor(error)
+        fail(
+            isFloor
+                ? "no room: less than half of --min-free-bytes would be left" : error.isFull ? "no room" : "\(error)")
     }
 
-    /// What is sealed must not take the room that events need.
-    func checkRoom() throws(SystemError) {
-        let needed = options.minFreeBytes + UInt64(StoreLimits.sealingGroupBytesMax)
-        if options.minFreeBytes > 0, try disk.freeBytes(folder) < needed {
-            throw SystemError(errno: ENOSPC, call: "statvfs")
+    /// There was no room for what is under way.
+    private func noteTried() {
+        if let job = desk.job, case .sealing(let sealer) = job.what { desk.tried = (job.base, sealer.writtenBytes) }
+        if let rewrite = desk.rewrite, case .sealing(let sealer) = rewrite.what {
+            desk.tried = (rewrite.name.first, sealer.writtenBytes)
         }
+    }
+
+    /// Whether a try at the segment can get further than the last one. Written in vain every few seconds, a full disk would be worn out.
+    func checkRoom(_ base: UInt64) throws(SystemError) {
+        try room.check(desk.tried?.base == base ? Int(desk.tried?.bytes ?? 0) : 0)
     }
 
     func temporary(_ base: UInt64) -> String { path(base, "sealed", ".new") }

@@ -50,6 +50,8 @@ final class SegmentSealer {
     private(set) var receipts: [ErasureReceipt] = []
     /// Sessions whose first record here is left out.
     private var goneSessions: Set<ID128> = []
+    /// Bytes that were written so far.
+    var writtenBytes: Int64 { writer.offset }
     /// Bytes of the finished file.
     private(set) var bytes: Int64 = 0
 
@@ -65,7 +67,7 @@ final class SegmentSealer {
     /// follows, into the new file `path`.
     init(
         log file: any DiskFile, base: UInt64, next: UInt64, nextEventID: UInt64?, to path: String, _ disk: any Disk,
-        decomposer: any DataDecomposer, omission: SealedOmission = SealedOmission(), seed: UInt64
+        decomposer: any DataDecomposer, omission: SealedOmission = SealedOmission(), seed: UInt64, room: WorkRoom? = nil
     ) throws(SystemError) {
         let walk = SegmentWalk(file, base: base, limit: try file.size())
         walk.supersededAt = next
@@ -77,14 +79,14 @@ final class SegmentSealer {
         header.nextSequence = max(base, next)
         header.nextEventID = nextEventID ?? 0
         header.seed = seed
-        writer = SealedWriter(try disk.open(path, .create))
+        writer = SealedWriter(try disk.open(path, .create), room: room)
         rows = SealedRows(writer, decomposer: decomposer, seed: seed)
     }
 
     /// Seals `old` again without what `omission` names, into the new file `path`.
     init(
         sealed old: SealedFile, to path: String, _ disk: any Disk, decomposer: any DataDecomposer,
-        omission: SealedOmission, seed: UInt64
+        omission: SealedOmission, seed: UInt64, room: WorkRoom? = nil
     ) throws(SystemError) {
         source = .sealed(old)
         self.path = path
@@ -93,7 +95,7 @@ final class SegmentSealer {
         header = old.header
         header.flags = 0
         header.seed = seed
-        writer = SealedWriter(try disk.open(path, .create))
+        writer = SealedWriter(try disk.open(path, .create), room: room)
         rows = SealedRows(writer, decomposer: decomposer, seed: seed)
     }
 
