@@ -29,19 +29,22 @@ public struct DataBound: Sendable {
 
     public let side: Side
     public let text: [UInt8]
-    /// `text` is a JSON number.
-    let isNumber: Bool
+    /// Nil: `text` is no JSON number.
+    private let form: DecimalForm?
 
     public init(_ side: Side, _ text: [UInt8]) {
         self.side = side
         self.text = text
-        isNumber = unsafe text.withUnsafeBytes { unsafe DecimalNumber($0) != nil }
+        form = unsafe text.withUnsafeBytes { unsafe DecimalForm($0) }
     }
 
     func passes(_ value: DataValue) -> Bool {
-        guard isNumber == (value.kind == .number) else { return false }
+        guard (form != nil) == (value.kind == .number) else { return false }
         let order = unsafe text.withUnsafeBytes { bound in
-            unsafe isNumber ? DataBound.compareNumbers(value.text, bound) : DataBound.compareBytes(value.text, bound)
+            guard let form else { return unsafe DataBound.compareBytes(value.text, bound) }
+            // It is a number: its kind says so.
+            guard let number = unsafe DecimalNumber(value.text) else { return 0 }
+            return unsafe number.compared(to: DecimalNumber(bound, form))
         }
         return switch side {
         case .below: order < 0
@@ -49,12 +52,6 @@ public struct DataBound: Sendable {
         case .atLeast: order >= 0
         case .above: order > 0
         }
-    }
-
-    private static func compareNumbers(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
-        // Both are numbers: the bound was looked at, and the value's kind says so.
-        guard let a = unsafe DecimalNumber(a), let b = unsafe DecimalNumber(b) else { return 0 }
-        return a.compared(to: b)
     }
 
     private static func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {

@@ -173,11 +173,28 @@ import Testing
 
     @Test(arguments: [
         ("0", "-0"), ("0", "0.000"), ("0", "0e99"), ("1", "1.0"), ("1", "10e-1"), ("1", "0.01E+2"), ("-1.5", "-15e-1"),
-        ("100", "1e2"), ("1e9999999999999999999", "1e9999999999999999999"), ("120.50", "1.205e2"),
+        ("100", "1e2"), ("1e9999999999999999999", "1e9999999999999999999"), ("120.50", "1.205e2"), ("10.0", "1e1"),
+        ("-100.0500", "-100.05"), ("1000", "1000.000"),
     ])
     func equal(a: String, b: String) {
         #expect(Self.compare(a, b) == 0)
         #expect(Self.compare(b, a) == 0)
+    }
+
+    /// What costs time for each event is as long as the event's number, however long the filter's is: nothing of it is looked at before
+    /// the first digit that counts, or behind the last.
+    @Test(arguments: [
+        ("1" + String(repeating: "0", count: 7000), 1, 7001), ("1." + String(repeating: "0", count: 7000), 1, 1),
+        ("0." + String(repeating: "0", count: 6000) + "7", 1, -6000), ("-120.50e3", 5, 6), ("100.001000", 7, 3),
+    ])
+    func aFormHoldsOnlyDigitsThatCount(text: String, digitsAndPoint: Int, magnitude: Int) throws {
+        let form = try #require(Array(text.utf8).withUnsafeBytes { DecimalForm($0) })
+        #expect(form.end - form.first == digitsAndPoint && form.magnitude == magnitude)
+        Array(text.utf8.prefix(form.end)).withUnsafeBytes { short in
+            Array(text.utf8).withUnsafeBytes { whole in
+                #expect(DecimalNumber(short, form).compared(to: DecimalNumber(whole, form)) == 0)
+            }
+        }
     }
 
     @Test(arguments: ["", "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x1", "1 ", " 1", "1.5.5", "NaN", "--1", "1,5"])
