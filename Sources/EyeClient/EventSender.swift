@@ -236,14 +236,42 @@ public final class EventSender {
                 if !fromOne { window = SendWindow(settled: last) }
             }
         }
-        // Judged before the connection was lost: known rejects count as such, of the others the answer was lost.
+        // Judged before the connection was lost: known rejects count as such. Of the others the answer was lost, but an event that is right
+        // is stored; of one that is not, nobody here knows what was said.
+        let rejected = Set(pendingErrors.map(\.line))
+        var stored: UInt64 = 0
+        window.forEach(upTo: last) { number, line in
+            if !rejected.contains(number) && isRight(line) { stored += 1 }
+        }
         let judged = take(errorsUpTo: last)
         let newly = window.settle(upTo: last)
-        report.unseen += newly - min(newly, judged)
+        report.accepted += stored
+        report.unseen += newly - min(newly, judged + stored)
         pendingErrors.removeAll()
         window.rewind()
         let next = max(window.settled, known) + 1
         if options.delivery.isExactlyOnce && next != last + 1 { try hello(sequence: next) }
+    }
+
+    /// Whether a line is an event with this sender's token, and by the rules: a server that has judged it has stored it.
+    private func isRight(_ line: ArraySlice<UInt8>) -> Bool {
+        var json = line
+        if let first = line.first, first != UInt8(ascii: "{") {
+            guard let space = line.firstIndex(of: 0x20), line[..<space].elementsEqual(options.token) else {
+                return false
+            }
+            json = line[(space + 1)...]
+        }
+        let latest = time.nowMicroseconds()
+        // In bounds: the buffer is the array's own and lives for the call.
+        return unsafe Array(json).withUnsafeBytes { bytes in
+            do throws(Fault) {
+                _ = try unsafe EventScanner.scan(bytes, latest: latest)
+                return true
+            } catch {
+                return false
+            }
+        }
     }
 
     private func hello(sequence: UInt64?) throws(SendError) {

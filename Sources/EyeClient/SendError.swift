@@ -68,13 +68,15 @@ public struct LineError: Equatable, Sendable {
 public struct SendReport: Equatable, Sendable {
     /// Lines given to `send`.
     public internal(set) var sent: UInt64 = 0
-    /// Of these, new and durable.
+    /// Of these, new and durable. With exactly once also those that are by the rules and that the server says were judged, when the answer
+    /// itself was lost with a connection.
     public internal(set) var accepted: UInt64 = 0
     /// Of these, refused by the server.
     public internal(set) var rejected: UInt64 = 0
     /// Of these, stored before. What connections that were lost counted as duplicates is among the accepted.
     public internal(set) var duplicate: UInt64 = 0
-    /// Of these, judged by the server (exactly once) or not (else), but the answer was lost with a connection.
+    /// Of these, judged by the server (exactly once; not by the rules as far as this end can tell, or with another token) or not (else), but
+    /// the answer was lost with a connection.
     public internal(set) var unseen: UInt64 = 0
     /// The first 1,000 rejected lines.
     public internal(set) var errors: [LineError] = []

@@ -47,6 +47,16 @@ struct SendWindow {
         return bytes[written...]
     }
 
+    /// Shows each line up to `number` that is not judged yet (without LF) with its number.
+    func forEach(upTo number: UInt64, _ body: (UInt64, ArraySlice<UInt8>) -> Void) {
+        guard number > settled else { return }
+        for place in 0..<Int(min(number, last) - settled) {
+            let index = headLine + place
+            let start = index == 0 ? 0 : ends[index - 1]
+            body(settled + UInt64(place) + 1, bytes[start..<(ends[index] - 1)])
+        }
+    }
+
     /// Lines up to `number` are judged. Numbers outside the window are cut to it. Returns how many that were.
     mutating func settle(upTo number: UInt64) -> UInt64 {
         guard number > settled else { return 0 }

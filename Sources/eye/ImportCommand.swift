@@ -14,7 +14,9 @@ enum ImportCommand {
             "The same file again, with the same token, goes on where an earlier run ended: what is stored already is counted as",
             "duplicate and not stored twice. The service remembers that until a file was not sent for 30 days. stdin is not",
             "recognised (see --client-id). Events with an event_id that the service has seen lately are duplicates, too.",
-            "Ends with code 1 if any line was rejected; says which ones and why.",
+            "A service that is restarted meanwhile is waited for; lines that it had stored, but whose answers were lost, count as accepted.",
+            "Ends with code 1 if any line was rejected; says which ones and why. unanswered=N, code 1 too: lines that were judged, are against",
+            "the rules, and whose answers were lost with a connection (with --again and from stdin: whose outcome is not known).",
         ],
         operands: [Operand(name: "FILE", isOptional: true)],
         options: [
@@ -52,6 +54,7 @@ enum ImportCommand {
         options.client = "eye-import/\(EyeVersion.text)"
         var job = SendJob(
             input, EventSender(address, options), EventLineReader(token: token, takesDocuments: true),
+            isExactlyOnce: delivery != .acknowledged,
             progress: ProgressLine("importing", totalBytes: StandardStream.size(input.descriptor) ?? 0))
         do throws(Failure) {
             return try job.run()

@@ -10,7 +10,9 @@ enum SendCommand {
         path: ["send"], summary: "Sends events from a file or stdin.",
         details: [
             "Each line is an event {…}, to which the token is added, or TOKEN {…}. Empty lines and # comments are skipped.",
-            "Ends with code 1 if any line was rejected; says which ones and why.",
+            "Ends with code 1 if any line was rejected; says which ones and why. unanswered=N, code 1 too: the answers to N lines were lost with",
+            "the connection. With --client-id what was stored all the same is found again and counted as accepted; what is left was judged, and",
+            "is against the rules.",
         ],
         operands: [Operand(name: "FILE", isOptional: true)],
         options: [
@@ -48,6 +50,7 @@ struct SendJob {
     private var refusedCount: UInt64 = 0
     private let linesPerSecond: UInt64?
     private let isDatagram: Bool
+    private let isExactlyOnce: Bool
     private var progress: ProgressLine?
 
     /// Rejected lines that are shown one by one.
@@ -70,6 +73,7 @@ struct SendJob {
         var options = SendOptions(token: token, delivery: delivery)
         options.client = "eye-send/\(EyeVersion.text)"
         sender = EventSender(address, options)
+        isExactlyOnce = invocation.isSet("client-id")
         reader = EventLineReader(token: token)
         linesPerSecond = invocation.number("rate").map { UInt64($0) }
         isDatagram = address.isDatagram
@@ -77,7 +81,11 @@ struct SendJob {
     }
 
     /// Sends `input` by a sender that was made elsewhere, and shows how far it is.
-    init(_ input: InputFile, _ sender: EventSender, _ reader: EventLineReader, progress: ProgressLine) {
+    init(
+        _ input: InputFile, _ sender: EventSender, _ reader: EventLineReader, isExactlyOnce: Bool,
+        progress: ProgressLine
+    ) {
+        self.isExactlyOnce = isExactlyOnce
         self.input = input
         self.sender = sender
         self.reader = reader
@@ -146,6 +154,14 @@ struct SendJob {
         for error in all { Output.error("line \(error.line): \(error.code): \(error.text)") }
         let hidden = report.unlistedErrors + refusedCount - UInt64(refused.count)
         if hidden > 0 { Output.error("\(hidden) further lines were rejected") }
+        if report.unseen > 0 {
+            Output.error(
+                isExactlyOnce
+                    ? "\(report.unseen) lines were judged, but their answers were lost with a connection; they seem to be against the rules: "
+                        + "see GET /errors/"
+                    : "the answers to \(report.unseen) lines were lost with the connection: whether they were stored is not known"
+            )
+        }
     }
 
     private var summary: String {

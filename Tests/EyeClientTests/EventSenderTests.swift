@@ -143,6 +143,42 @@ private let bye = "+BYE received=3 accepted=1 rejected=1 duplicate=1"
         #expect(report.connections == 5)
     }
 
+    /// Lines that the server has judged while their answers were lost: an event by the rules is stored, whatever else is not known.
+    @Test func lostAnswersOfRightLinesAreNoLoss() throws {
+        func event(_ timestamp: String, _ token: String = "tok ") -> String {
+            token + #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"#
+                + #""timestamp":"\#(timestamp)"}"#
+        }
+        let past = "2021-01-01T00:00:00Z"
+        let lines = [
+            event(past), event(past, ""), event(past), "tok {\"n\":1}", event(past, "other "),
+            event("2999-01-01T00:00:00Z"),
+            event(past),
+        ]
+        let server = try ScriptedServer([
+            { peer in
+                try peer.greet(lastSequence: 0)
+                for line in lines { try peer.expect(line) }
+                try peer.say("+ACK 1", "-ERR 3 forbidden who knows why")
+            },
+            { peer in
+                try peer.greet(lastSequence: 6)
+                try peer.expect(lines[6])
+                try peer.expect("SYNC")
+                try peer.say("+ACK 7", "+SYNC 7")
+                try peer.expect("QUIT")
+                try peer.say("+BYE received=1 accepted=1 rejected=0 duplicate=0")
+            },
+        ])
+        let sender = sender(server, .exactlyOnce(clientID: "c", fromOne: false))
+        for line in lines { try sender.send(line: Array(line.utf8)[...]) }
+        let report = try sender.finish()
+        #expect(server.join() == [])
+        // 1 and 7 were acknowledged, 2 is found again, 3 rejected; 4 to 6 may have been anything.
+        #expect((report.sent, report.accepted, report.rejected, report.unseen) == (7, 3, 1, 3))
+        #expect(report.errors.map(\.line) == [3])
+    }
+
     /// The second run of the same file.
     @Test func exactlyOnceFromOne() throws {
         let server = try ScriptedServer([
