@@ -21,6 +21,12 @@ import Testing
         let needle = SessionNeedle(Self.session)
         #expect(needle.isIn(Array("x\(Self.text)y".utf8)))
         #expect(needle.isIn(Array(Self.text.lowercased().utf8)))
+        let escaped = Self.text.utf8.map { String($0, radix: 16) }
+        #expect(needle.isIn(Array("\"\\u0065\(Self.text.dropFirst())\"".utf8)))
+        #expect(needle.isIn(Array("\(Self.text.dropLast())\\u0033".utf8)))
+        #expect(needle.isIn(Array(escaped.map { "\\u00\($0)" }.joined().utf8)))
+        #expect(!needle.isIn(Array("\(Self.text.dropLast())\\u0034\\u003".utf8)))
+        #expect(!needle.isIn(Array("\(Self.text.dropLast())\\u003".utf8)))
         var bytes: [UInt8] = [1, 2]
         bytes.appendID(Self.session)
         #expect(needle.isIn(bytes) && !needle.isIn(Array(bytes.dropLast())))

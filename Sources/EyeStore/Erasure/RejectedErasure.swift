@@ -5,7 +5,7 @@
 import EyeSystem
 import Glibc
 
-/// What names a session in a sample: its sixteen bytes, or its text in either case.
+/// What names a session in a sample: its sixteen bytes, or its text in either case, also with characters written as JSON's \uXXXX.
 public struct SessionNeedle: Sendable {
     private let bytes: [UInt8]
     private let text: [UInt8]
@@ -26,8 +26,10 @@ public struct SessionNeedle: Sendable {
 
     /// Whether it stands anywhere in `haystack`.
     public func isIn(_ haystack: [UInt8]) -> Bool {
-        SessionNeedle.find(bytes, haystack) { $0 }
-            || SessionNeedle.find(text, haystack) { $0 | ($0 >= 0x41 ? 0x20 : 0) }
+        SessionNeedle.find(bytes, haystack) { haystack, place in
+            defer { place += 1 }
+            return haystack[place]
+        } || SessionNeedle.find(text, haystack, SessionNeedle.character)
     }
 
     /// Whether a sample names the session.
@@ -35,14 +37,33 @@ public struct SessionNeedle: Sendable {
         isIn(sample.line) || isIn(sample.message) || isIn(sample.source)
     }
 
-    private static func find(_ needle: [UInt8], _ haystack: [UInt8], _ folded: (UInt8) -> UInt8) -> Bool {
+    /// `next` reads what stands at a place below the end, and moves on.
+    private static func find(_ needle: [UInt8], _ haystack: [UInt8], _ next: ([UInt8], inout Int) -> UInt8) -> Bool {
         guard haystack.count >= needle.count else { return false }
         for start in 0...(haystack.count - needle.count) {
+            var place = start
             var length = 0
-            while length < needle.count, folded(haystack[start + length]) == needle[length] { length += 1 }
+            while length < needle.count, place < haystack.count, next(haystack, &place) == needle[length] {
+                length += 1
+            }
             if length == needle.count { return true }
         }
         return false
+    }
+
+    /// A character in lower case, its escape resolved. That a backslash may be escaped itself is not looked at: rather too much is found.
+    private static func character(_ haystack: [UInt8], _ place: inout Int) -> UInt8 {
+        func folded(_ byte: UInt8) -> UInt8 { byte | (byte >= 0x41 ? 0x20 : 0) }
+        let byte = haystack[place]
+        let opening = Array("\\u00".utf8)
+        guard byte == opening[0], haystack.count - place >= 6, haystack[place..<(place + 4)].elementsEqual(opening),
+            let code = UInt8(String(decoding: haystack[(place + 4)..<(place + 6)], as: UTF8.self), radix: 16)
+        else {
+            place += 1
+            return folded(byte)
+        }
+        place += 6
+        return folded(code)
     }
 }
 
