@@ -17,7 +17,9 @@ extension Problem {
         guard let first = faults.first else { preconditionFailure("an event without faults is no problem") }
         switch first.reject {
         case .badJSON, .badUTF8, .tooDeep: return unreadable(first, in: text)
-        case .tooLong: return Problem(413, "too-long", "An event has at most \(WireLimits.eventBytesMax) bytes.")
+        case .tooLong:
+            let detail = "An event, the token and the space between them have at most \(WireLimits.lineBytesMax) bytes."
+            return Problem(413, "too-long", detail)
         default: break
         }
         var detail: [UInt8] = []

@@ -1,6 +1,7 @@
 // The documented calls over a real socket, happy and unhappy, with a fake ingest side that really stores.
 
 import EyeSystem
+import EyeWire
 import Foundation
 import Testing
 
@@ -230,6 +231,20 @@ private func event(
         let answer = try service.call(
             "POST", "/events/", token: service.writer, headers: ["Content-Encoding: \(coding)"], event())
         #expect(answer.status == status)
+    }
+
+    /// Token, space and event are one line.
+    @Test func theLongestEvent() throws {
+        let service = try ServiceFixture()
+        let room = WireLimits.lineBytesMax - service.writer.utf8.count - 1 - event(data: #"{"a":""}"#).utf8.count
+        for (more, status) in [(0, 201), (1, 413)] {
+            let long = event(data: #"{"a":"\#(String(repeating: "x", count: room + more))"}"#)
+            let answer = try service.call("POST", "/events/", token: service.writer, long)
+            #expect(answer.status == status)
+            if more > 0 {
+                #expect(answer.text.contains("the token and the space between them have at most 65536 bytes"))
+            }
+        }
     }
 
     @Test func noContentType() throws {
