@@ -29,3 +29,18 @@ struct WorkRoom: Sendable {
 
     private static let call: StaticString = "statvfs"
 }
+
+extension SegmentKeeper {
+    /// There was no room for what is under way.
+    func noteTried() {
+        if let job = desk.job, case .sealing(let sealer) = job.what { desk.tried = (job.base, sealer.writtenBytes) }
+        if let rewrite = desk.rewrite, case .sealing(let sealer) = rewrite.what {
+            desk.tried = (rewrite.name.first, sealer.writtenBytes)
+        }
+    }
+
+    /// Whether a try at the segment can get further than the last one. Written in vain every few seconds, a full disk would be worn out.
+    func checkRoom(_ base: UInt64) throws(SystemError) {
+        try room.check(desk.tried?.base == base ? Int(desk.tried?.bytes ?? 0) : 0)
+    }
+}

@@ -483,19 +483,6 @@ extension SegmentKeeper {
                 ? "no room: less than half of --min-free-bytes would be left" : error.isFull ? "no room" : "\(error)")
     }
 
-    /// There was no room for what is under way.
-    private func noteTried() {
-        if let job = desk.job, case .sealing(let sealer) = job.what { desk.tried = (job.base, sealer.writtenBytes) }
-        if let rewrite = desk.rewrite, case .sealing(let sealer) = rewrite.what {
-            desk.tried = (rewrite.name.first, sealer.writtenBytes)
-        }
-    }
-
-    /// Whether a try at the segment can get further than the last one. Written in vain every few seconds, a full disk would be worn out.
-    func checkRoom(_ base: UInt64) throws(SystemError) {
-        try room.check(desk.tried?.base == base ? Int(desk.tried?.bytes ?? 0) : 0)
-    }
-
     func temporary(_ base: UInt64) -> String { path(base, "sealed", ".new") }
 
     func path(_ base: UInt64, _ part: String, _ suffix: String) -> String {
