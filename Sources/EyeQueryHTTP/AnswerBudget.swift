@@ -66,9 +66,17 @@ final class AnswerShare {
         self.wake = wake
     }
 
-    deinit { budget.change(by: -outputBytes - reserve) }
+    deinit { budget.change(by: -cost) }
 
-    private var reserve: Int { hasReserve ? HTTPLimits.answerReserveBytes : 0 }
+    /// Its output is in what was put by.
+    private var cost: Int { hasReserve ? max(HTTPLimits.answerReserveBytes, outputBytes) : outputBytes }
+
+    /// Changes what it takes.
+    private func change(_ body: () -> Void) {
+        let before = cost
+        body()
+        budget.change(by: cost - before)
+    }
 
     /// The output that the connection may hold before nothing more is made for it.
     var outputBytesMax: Int { budget.outputBytesMax }
@@ -81,27 +89,23 @@ final class AnswerShare {
             return false
         }
         isWaiting = false
-        hasReserve = true
-        budget.change(by: HTTPLimits.answerReserveBytes)
+        change { hasReserve = true }
         return true
     }
 
-    /// The answer is made, or will not be: what it takes is output from now on.
+    /// The answer is made, or will not be, or goes on without an end: what it takes is output from now on.
     func endMaking() {
         if isWaiting {
             isWaiting = false
             budget.leave(self)
         }
         guard hasReserve else { return }
-        hasReserve = false
-        budget.change(by: -HTTPLimits.answerReserveBytes)
+        change { hasReserve = false }
     }
 
     /// The output takes so many bytes of memory now.
     func hold(_ bytes: Int) {
         if bytes == outputBytes { return }
-        let before = outputBytes
-        outputBytes = bytes
-        budget.change(by: bytes - before)
+        change { outputBytes = bytes }
     }
 }

@@ -425,8 +425,9 @@ public final class HTTPConnection {
     }
 
     private func write(_ answer: Response, now: UInt64, wall: Int64) {
-        share.endMaking()
         let response = responder.completed(answer, for: request)
+        // A stream that ends by itself reads on in the store until it does.
+        if case .stream(let producer) = response.body, !producer.isEndless {} else { share.endMaking() }
         // Of several answers that wait together, one that has to be asked for goes for all.
         if response.mayGoOn != nil || pendingOutput == 0 { mayGoOn = response.mayGoOn }
         let isHead = request?.method == .head
@@ -473,6 +474,7 @@ public final class HTTPConnection {
     }
 
     private func finishAnswer(now: UInt64) {
+        share.endMaking()
         exchange = nil
         request = nil
         hasServed = true

@@ -84,8 +84,8 @@ public enum HTTPLimits {
     public static let acceptRestMilliseconds: UInt64 = 250
     /// Memory of the answers of all connections that wait for their clients or are being made.
     public static let answersBytesMax = 64 << 20
-    /// Of it, what is put by for an answer that is being made from the store.
-    public static let answerReserveBytes = 128 << 10
+    /// Of it, what is put by for an answer that is read from the store, until its client has all of it: its place in the store and its output.
+    public static let answerReserveBytes = 256 << 10
     /// How long such an answer waits for that; then 503 `overloaded`.
     public static let answerWaitMilliseconds: UInt64 = 30_000
     /// When it took so much and three quarters of that are free again, they are given back to the kernel.

@@ -46,6 +46,8 @@ public final class HTTPLoop: @unchecked Sendable {
     private var nextToken = HTTPLoop.firstClientToken
     private var turns: [HTTPClient] = []
     private var acceptRestsUntil: UInt64?
+    /// The log has it, once in a life.
+    private var hasWarned = false
     private var lastTick: UInt64 = 0
     private let room = ReadRoom()
     /// The memory of all answers.
@@ -201,7 +203,10 @@ public final class HTTPLoop: @unchecked Sendable {
     private func rest(_ now: UInt64, _ cause: String) {
         acceptRestsUntil = now + HTTPLimits.acceptRestMilliseconds * 1_000_000
         listen(to: [])
-        log?.warning("HTTP accepts no connection for a moment", ["cause": cause])
+        if hasWarned { return }
+        hasWarned = true
+        log?.warning(
+            "HTTP cannot accept connections for now; raise the limit of open files (ulimit -n)", ["cause": cause])
     }
 
     private func listen(to wanted: Readiness) {

@@ -99,9 +99,10 @@ extension IngestLoop {
                 let sent = try Socket.send(
                     connection.descriptor.number, connection.output, from: connection.outputSent)
                 guard case .bytes(let count) = sent else {
-                    if connection.stuckSince == 0, connection.outputWaiting > IngestLimits.outputBytesMax {
-                        connection.stuckSince = monotonic
-                    }
+                    let isHeldUp =
+                        connection.phase == .waitingForReader
+                        || connection.outputWaiting > IngestLimits.outputBytesMax
+                    if connection.stuckSince == 0, isHeldUp { connection.stuckSince = monotonic }
                     break
                 }
                 connection.outputSent += count
@@ -120,7 +121,10 @@ extension IngestLoop {
             connection.stuckSince = 0
         }
         if connection.outputWaiting == 0 {
-            if connection.outputSent > 0 { connection.output.removeAll(keepingCapacity: true) }
+            if connection.outputSent > 0 {
+                let isSmall = connection.output.capacity <= IngestLimits.outputBytesKept
+                connection.output.removeAll(keepingCapacity: isSmall)
+            }
             connection.outputSent = 0
             if connection.phase == .flushing {
                 part(connection)

@@ -13,9 +13,10 @@ extension IngestLoop {
         touch(connection)
         do throws(Fault) {
             let command = try unsafe Command.parse(verb, argument: argument, of: line)
+            let modeBefore = connection.mode
             if case .mode(let mode) = command {
                 startTalking(connection, mode: mode)
-            } else if case .hello(let hello) = command {
+            } else if case .hello(let hello) = command, helloFault(hello) == nil {
                 startTalking(connection, mode: hello.mode)
             } else {
                 startTalking(connection)
@@ -23,7 +24,8 @@ extension IngestLoop {
             switch command {
             case .hello(let hello): greet(connection, hello)
             case .mode(let mode):
-                connection.acknowledgedLine = connection.durableLine
+                // What was asked for in this very mode is still owed.
+                if modeBefore != .acks { connection.acknowledgedLine = connection.durableLine }
                 Reply.appendOK(mode, to: &connection.output)
             // In bounds: the parser's ranges lie in the line.
             case .ping(let text):
@@ -52,15 +54,11 @@ extension IngestLoop {
     }
 
     private func greet(_ connection: Connection, _ hello: Hello) {
-        var token: UInt32 = 0
-        if let secret = hello.token {
-            let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
-            guard let entry, entry.scopes.contains(.ingest) else {
-                Reply.appendError(line: 0, entry == nil ? .badToken : .forbidden, to: &connection.output)
-                return
-            }
-            token = entry.id
+        if let fault = helloFault(hello) {
+            Reply.appendError(line: 0, fault, to: &connection.output)
+            return
         }
+        let token = hello.token.flatMap { secret in unsafe secret.withUnsafeBytes { unsafe find($0) } }?.id ?? 0
         connection.helloToken = token
         // The next line's token is looked at anew: it must be HELLO's if there is a client.
         connection.token.version = 0
@@ -89,6 +87,14 @@ extension IngestLoop {
         } else {
             replace(older, by: request)
         }
+    }
+
+    /// What is wrong with the token that HELLO names.
+    private func helloFault(_ hello: Hello) -> Reject? {
+        guard let secret = hello.token else { return nil }
+        let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
+        guard let entry else { return .badToken }
+        return entry.scopes.contains(.ingest) ? nil : .forbidden
     }
 
     private func leaveClient(_ connection: Connection) {

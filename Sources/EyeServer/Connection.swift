@@ -160,7 +160,7 @@ final class Connection {
     func keepPartial(_ bytes: UnsafeRawPointer, count: Int) {
         let firstBytes = 512
         // What a longer line has left is given back: it is not in the loop's account of what is held.
-        if count > partialCapacity || partialCapacity / 16 > max(count, firstBytes) {
+        if count > partialCapacity || partialCapacity / 4 > max(count, firstBytes) {
             var capacity = firstBytes
             while capacity < count { capacity *= 2 }
             unsafe partial?.deallocate()

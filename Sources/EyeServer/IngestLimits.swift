@@ -27,6 +27,8 @@ public enum IngestLimits {
     /// Bytes of unread answers to one client, those that wait for lines before them among them; then its lines are no longer judged, nor
     /// its input read.
     public static let outputBytesMax = 64 * 1024
+    /// Memory for answers that a connection keeps once all of them are taken.
+    public static let outputBytesKept = 8 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
     public static let slowReaderMilliseconds: UInt64 = 30_000
     /// How long a connection that was answered for the last time waits for its peer to end it too.
@@ -53,6 +55,8 @@ public enum IngestLimits {
     public static let erasureLookMilliseconds: UInt64 = 60_000
     /// How long what retention drops may wait for the active segment to be full (nanoseconds): 10 minutes. Then that is closed.
     public static let retentionWaitNanoseconds: UInt64 = 600_000_000_000
+    /// Connections that a listener accepts before those that are there have their turn.
+    public static let acceptsATurnMax = 64
     /// How long accept(2) pauses when no descriptor is left for a client, or after EMFILE or ENFILE.
     public static let acceptPauseMilliseconds: UInt64 = 1_000
     /// How often accounts are looked at for changes.

@@ -184,6 +184,8 @@ final class IngestLoop: @unchecked Sendable {
         } catch {
             preconditionFailure("epoll_wait on our own poller: \(error)")
         }
+        // Before what it tells of is collected: a signal that comes later wakes the next turn.
+        for index in 0..<events where poller[index].0 == IngestLoop.wakeToken { wake.clear() }
     }
 
     func readClocks() {
@@ -202,7 +204,7 @@ final class IngestLoop: @unchecked Sendable {
 
     private func dispatch(_ token: UInt64, _ readiness: Readiness) {
         switch token {
-        case IngestLoop.wakeToken: wake.clear()
+        case IngestLoop.wakeToken: break
         case IngestLoop.datagramToken: readDatagrams()
         case IngestLoop.listenerToken...:
             let index = Int(token - IngestLoop.listenerToken)

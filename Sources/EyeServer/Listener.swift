@@ -51,7 +51,10 @@ final class Listener: @unchecked Sendable {
 
     /// Takes the connections that wait; `onlyHere`: for the first loop itself, at the end.
     func accept(_ loop: IngestLoop, onlyHere: Bool = false) {
-        while true {
+        // At the end all that wait; else the poller tells again of those that are left.
+        var turns = onlyHere ? Int.max : IngestLimits.acceptsATurnMax
+        while turns > 0 {
+            turns -= 1
             do throws(SystemError) {
                 // The control socket is the operator's: nobody else can open it.
                 let isBounded = transport != .http

@@ -105,6 +105,8 @@ extension IngestLoop {
         connection.hello = nil
         guard let opened = answer.opened else {
             Reply.appendError(line: 0, .overloaded, to: &connection.output)
+            // Lines of a client that nobody remembers would be stored twice when it sends them again.
+            connection.stalled = .overloaded
             resume(connection)
             return
         }

@@ -41,6 +41,22 @@ public struct StoreFinding: Sendable {
         advice = corruption.cause.advice
     }
 
+    /// A file that is none of the store's, or was one once.
+    init(stray file: String, _ part: Part) {
+        let (what, advice) =
+            if file.hasSuffix(".torn") {
+                ("a copy of an unfinished write that a start cut", "It may be deleted.")
+            } else if file.hasSuffix(".bad") {
+                (
+                    "set aside: it was not what its twin in the log, or among the sealed segments, is",
+                    "It is not looked at. If this report tells of lost events, it may hold some of them; else it may be deleted."
+                )
+            } else {
+                ("not a file of the store", "It is not looked at; move it away.")
+            }
+        self.init(.note, part, file: file, what: what, advice: advice)
+    }
+
     init(_ gravity: Gravity, _ part: Part, file: String, what: String, advice: String) {
         self.gravity = gravity
         self.part = part

@@ -132,12 +132,7 @@ public final class StoreVerification {
         do throws(SystemError) { names = try disk.list(folder + "/log") } catch { return }
         for name in names.sorted() where SegmentFolder.base(name, ".log") == nil {
             if name.hasSuffix(".new") { continue }
-            let isTorn = name.hasSuffix(".torn")
-            report.findings.append(
-                StoreFinding(
-                    .note, .log, file: "log/" + name,
-                    what: isTorn ? "a copy of an unfinished write that a start cut" : "not a file of the store",
-                    advice: isTorn ? "It may be deleted." : "It is not looked at; move it away."))
+            report.findings.append(StoreFinding(stray: "log/" + name, .log))
         }
     }
 
@@ -152,10 +147,7 @@ public final class StoreVerification {
         let names: [String]
         do throws(SystemError) { names = try disk.list(folder + "/sealed") } catch { return }
         for name in names.sorted() where SealedFolder.segment(name) == nil && !name.hasSuffix(".new") {
-            report.findings.append(
-                StoreFinding(
-                    .note, .sealed, file: "sealed/" + name, what: "not a file of the store",
-                    advice: "It is not looked at; move it away."))
+            report.findings.append(StoreFinding(stray: "sealed/" + name, .sealed))
         }
     }
 

@@ -190,7 +190,9 @@ public final class RealDisk: Disk {
     }
 
     public func synchronizeDirectory(_ path: String) throws(SystemError) {
-        try openDirectory(path).synchronize()
+        let directory = try openDirectory(path)
+        // A temporary may be closed as soon as its number was read.
+        try withExtendedLifetime(directory) { () throws(SystemError) in try directory.synchronize() }
     }
 
     /// Held open: to make it durable needs no descriptor then.

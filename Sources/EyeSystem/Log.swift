@@ -12,6 +12,8 @@ public final class Log: Sendable {
     private let isJSON: Atomic<Bool>
     private let descriptor: Int32
     private let time: any TimeSource
+    /// Lines that nobody took since the last one that somebody did; behind it one thread writes at a time.
+    private let missed = Mutex(0)
 
     public init(format: Format, time: any TimeSource, descriptor: Int32 = STDERR_FILENO) {
         isJSON = Atomic(format == .json)
@@ -59,8 +61,26 @@ public final class Log: Sendable {
             line.append(UInt8(ascii: "}"))
         }
         line.append(UInt8(ascii: "\n"))
-        // A log that cannot be written must not stop the service: the result is looked at by nobody.
-        unsafe _ = line.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        put(line)
+    }
+
+    /// A log that cannot be written must not stop the service: a pipe or a terminal that nobody reads is not waited for, and the result is
+    /// looked at by nobody. A ready pipe takes PIPE_BUF bytes (pipe(7)); few lines are longer.
+    private func put(_ line: [UInt8]) {
+        missed.withLock { missed in
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&ready, 1, 0) != 0 else {
+                missed += 1
+                return
+            }
+            var text = line
+            if missed > 0 {
+                let count = missed
+                missed = 0
+                text = Array("(\(count) log lines before this one were lost: nobody read them)\n".utf8) + line
+            }
+            unsafe _ = text.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        }
     }
 
     /// UTC with milliseconds by gmtime_r(3): `2026-11-23T21:09:41.123Z`.

@@ -6,7 +6,7 @@ import Testing
 
 /// Readers that live on while the files under them become others: a watermark made anew, a folder that was restored, something in a file's place
 /// that is none.
-@Suite(.timeLimit(.minutes(1))) struct ReplacedStoreTests {
+@Suite(.timeLimit(.minutes(5))) struct ReplacedStoreTests {
     private func open(_ folder: String) throws -> StoreWriter {
         try StoreWriter.open(RealDisk(), folder: folder, options: .test(segmentBytes: 1_500), time: TestTime())
     }

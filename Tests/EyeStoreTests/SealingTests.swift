@@ -236,6 +236,36 @@ import Testing
         #expect(found == store.events.reversed() && damage.isEmpty)
     }
 
+    /// A log that is beside its sealed segment and is not whole is never believed over it, whatever it is.
+    @Test(arguments: ["empty", "flipped", "cut", "another's", "inside"])
+    func aLogThatIsNotWholeIsSetAside(_ kind: String) throws {
+        var store = try Store(seals: false)
+        try store.write(commits: 12)
+        let image = store.disk.names
+        try store.restart()
+        try store.seal()
+        let sealed = store.files("sealed")
+        let logs = image.keys.filter { $0.hasPrefix("d/log/") && store.disk.names[$0] == nil }.sorted()
+        var path = logs[1]
+        let node = image[path]!
+        switch kind {
+        case "empty": node.now = []
+        case "flipped": node.now[node.now.count / 2] ^= 1
+        case "cut": node.now.removeLast(node.now.count / 2)
+        case "another's": node.now = image[logs[2]]!.now
+        default:
+            let base = try #require(SegmentFolder.base(String(path.dropFirst(6)), ".log"))
+            path = "d/log/" + SegmentFolder.name(base + 1, ".log")
+        }
+        store.disk.names[path] = node
+        try store.restart()
+        try store.seal()
+        #expect(store.files("sealed") == sealed)
+        #expect(store.disk.names[path] == nil && store.disk.names[path + ".bad"] != nil)
+        let (found, damage) = try StoreReader(store.disk, folder: "d").snapshot().all()
+        #expect(found == store.events.reversed() && damage.isEmpty)
+    }
+
     @Test func aDamagedSegmentIsNotSealed() throws {
         var store = try Store(seals: false)
         try store.write(commits: 12)

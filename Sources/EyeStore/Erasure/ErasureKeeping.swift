@@ -146,7 +146,7 @@ extension SegmentKeeper {
     /// Before a segment with tombstones goes: copies that recovery and the keeper made may hold what they hide. With the oldest segments
     /// go the copies of those that begin `before` a sequence.
     func removeCopies(before end: UInt64 = UInt64.max) throws(SystemError) {
-        for (part, suffix) in [("/log", ".torn"), ("/sealed", ".bad")] {
+        for (part, suffix) in [("/log", ".torn"), ("/log", ".bad"), ("/sealed", ".bad")] {
             var isChanged = false
             var names: [String] = []
             do throws(SystemError) {

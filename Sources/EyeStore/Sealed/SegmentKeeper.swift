@@ -359,7 +359,7 @@ extension SegmentKeeper {
         guard let sealed = try SealedFile.open(disk, path: path, cache: cache), sealed.isNamed(name) else { return nil }
         return try SealedComparison(
             sealed, log: disk.open(self.path(base, "log", ".log"), .read), base: base, next: next,
-            omission: desk.pending.omission, mayHaveGaps: desk.forced.contains(base))
+            omission: desk.pending.omission, mayHaveGaps: desk.forced.contains(base) || isMadeOfDamage(sealed))
     }
 
     /// Gives the sealed file its name, and lets the log go.
@@ -412,7 +412,12 @@ extension SegmentKeeper {
         }
         switch try job.what.step() {
         case .working: return true
-        case .different(let what): try setAside(job.sealed, what)
+        case .different(let what):
+            if try isWhole(log: job.base, as: job.sealed) {
+                try setAside(job.sealed, what)
+            } else {
+                try setAside(log: job.base, job.sealed)
+            }
         case .same:
             try disk.synchronizeDirectory(folder + "/sealed")
             try removeLog(job.base)
