@@ -129,7 +129,7 @@ import Testing
         let image = try Image(commits: 5, segmentBytes: 900)
         let last = image.logs.last!
         let bytes = image.disk.names[last]!.now.count
-        for length in stride(from: 0, to: bytes, by: TestSize.pick(3, long: 1)) {
+        for length in stride(from: 0, to: bytes, by: TestSize.pick(5, long: 1)) {
             let disk = image.copy()
             disk.names[last]!.now.removeLast(bytes - length)
             try survive(

@@ -1,8 +1,9 @@
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Testing
 
-/// The real process dies at each named place, three times in a row, under a client that wants every line stored exactly once.
+/// The real process dies at each named place (the long tests: three times in a row) under a client that wants every line stored exactly once.
 @Suite(.timeLimit(.minutes(5))) struct CrashPointTests {
     /// The passings to die at, life by life. Segments are also begun at a start: the first life dies in its very first one.
     static let plan: [(point: CrashPoint, counts: [Int])] = [
@@ -22,7 +23,8 @@ import Testing
     }
 
     @Test(arguments: plan.map(\.point)) func nothingAcknowledgedIsLost(_ point: CrashPoint) throws {
-        let counts = try #require(Self.plan.first { $0.point == point }).counts
+        let all = try #require(Self.plan.first { $0.point == point }).counts
+        let counts = all.prefix(TestSize.pick(1, long: 3))
         let folder = try TemporaryFolder()
         let token = try TestEvents.token(folder)
         // Enough for the segments that it takes to come to each place.
