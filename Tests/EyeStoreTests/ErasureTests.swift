@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Testing
 
 @testable import EyeStore
@@ -104,7 +105,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...16) func showsWhatIsLeft(seed: UInt64) throws {
+    @Test(arguments: 1...TestSize.pick(10, long: 16)) func showsWhatIsLeft(seed: UInt64) throws {
         var history = try History(seed: seed)
         for _ in 0..<Int.random(in: 3...60, using: &history.random) {
             try history.commit()

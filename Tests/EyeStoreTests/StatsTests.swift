@@ -1,6 +1,7 @@
 // Statistics against an independent, slow evaluator, on small random stores, in much room and in little; a failure prints its seed.
 
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
             ? AnalysisRoom() : AnalysisRoom(bytes: 1 << 20, share: 1_500 + dice.below(4_000), piece: 16)
     }
 
-    @Test(arguments: 1...60)
+    @Test(arguments: 1...TestSize.pick(40, long: 60))
     func answersAreThoseOfTheSlowEvaluator(seed: UInt64) throws {
         var dice = QueryDice(random: SeededGenerator(seed: seed &+ 1_000))
         let (disk, events) = try QueryTests.store(&dice)
