@@ -14,12 +14,11 @@ extension IngestLoop {
         do throws(Fault) {
             let command = try unsafe Command.parse(verb, argument: argument, of: line)
             let modeBefore = connection.mode
-            if case .mode(let mode) = command {
-                startTalking(connection, mode: mode)
-            } else if case .hello(let hello) = command, helloFault(hello) == nil {
-                startTalking(connection, mode: hello.mode)
-            } else {
-                startTalking(connection)
+            switch command {
+            case .mode(let mode): startTalking(connection, mode: mode)
+            // Refused, it ends the first silence and leaves the mode: `greet` knows.
+            case .hello: break
+            default: startTalking(connection)
             }
             switch command {
             case .hello(let hello): greet(connection, hello)
@@ -54,11 +53,17 @@ extension IngestLoop {
     }
 
     private func greet(_ connection: Connection, _ hello: Hello) {
-        if let fault = helloFault(hello) {
-            Reply.appendError(line: 0, fault, to: &connection.output)
-            return
+        var token: UInt32 = 0
+        if let secret = hello.token {
+            let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
+            guard let entry, entry.scopes.contains(.ingest) else {
+                startTalking(connection)
+                Reply.appendError(line: 0, entry == nil ? .badToken : .forbidden, to: &connection.output)
+                return
+            }
+            token = entry.id
         }
-        let token = hello.token.flatMap { secret in unsafe secret.withUnsafeBytes { unsafe find($0) } }?.id ?? 0
+        startTalking(connection, mode: hello.mode)
         connection.helloToken = token
         // The next line's token is looked at anew: it must be HELLO's if there is a client.
         connection.token.version = 0
@@ -87,14 +92,6 @@ extension IngestLoop {
         } else {
             replace(older, by: request)
         }
-    }
-
-    /// What is wrong with the token that HELLO names.
-    private func helloFault(_ hello: Hello) -> Reject? {
-        guard let secret = hello.token else { return nil }
-        let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
-        guard let entry else { return .badToken }
-        return entry.scopes.contains(.ingest) ? nil : .forbidden
     }
 
     private func leaveClient(_ connection: Connection) {
