@@ -8,7 +8,7 @@ final class StoreLook: LoopSource {
     private let store: EventSource
     private unowned let loop: HTTPLoop
     private var token: UInt64 = 0
-    private var timer: MonotonicTimer?
+    private var timer = LoopTimer()
     private var isArmed = false
 
     init(loop: HTTPLoop, store: EventSource) {
@@ -18,7 +18,7 @@ final class StoreLook: LoopSource {
     }
 
     func ready(_ readiness: Readiness) {
-        timer?.clear()
+        timer.clear()
         isArmed = false
         store.letGo()
     }
@@ -26,15 +26,7 @@ final class StoreLook: LoopSource {
     func endTurn() {
         guard store.isUsed, !isArmed else { return }
         do throws(SystemError) {
-            let made: MonotonicTimer
-            if let timer {
-                made = timer
-            } else {
-                made = try MonotonicTimer()
-                try loop.poller.add(made.descriptor, .readable, token: token)
-                timer = made
-            }
-            try made.arm(nanoseconds: HTTPLimits.storeLookMilliseconds * 1_000_000)
+            try timer.arm(in: loop, token: token, nanoseconds: HTTPLimits.storeLookMilliseconds * 1_000_000)
             isArmed = true
         } catch {
             // No descriptor for it now: the next turn tries again.

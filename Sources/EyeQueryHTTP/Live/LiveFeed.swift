@@ -17,7 +17,7 @@ final class LiveFeed: LoopSource {
     private let store: EventSource
     private unowned let loop: HTTPLoop
     private var token: UInt64 = 0
-    private var timer: MonotonicTimer?
+    private var timer = LoopTimer()
     private var streams: [ObjectIdentifier: Entry] = [:]
 
     /// The store as it was at the last look.
@@ -111,19 +111,11 @@ final class LiveFeed: LoopSource {
     }
 
     private func arm() throws(SystemError) {
-        let made: MonotonicTimer
-        if let timer {
-            made = timer
-        } else {
-            made = try MonotonicTimer()
-            try loop.poller.add(made.descriptor, .readable, token: token)
-            timer = made
-        }
-        try made.arm(nanoseconds: HTTPLimits.livePollMilliseconds * 1_000_000)
+        try timer.arm(in: loop, token: token, nanoseconds: HTTPLimits.livePollMilliseconds * 1_000_000)
     }
 
     func ready(_ readiness: Readiness) {
-        timer?.clear()
+        timer.clear()
         // Nobody listens: no look until somebody does.
         if streams.isEmpty { return }
         poll()
@@ -135,12 +127,12 @@ final class LiveFeed: LoopSource {
             try arm()
         } catch {
             // Setting a timer that is open cannot fail; if it did, the loop's tick would go on looking.
-            timer = nil
+            timer = LoopTimer()
         }
     }
 
     func tick(now: UInt64) {
-        guard timer == nil, !streams.isEmpty else { return }
+        guard !timer.isMade, !streams.isEmpty else { return }
         poll()
         rearm()
     }
