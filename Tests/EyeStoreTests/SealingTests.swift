@@ -190,17 +190,22 @@ import Testing
         #expect(try StoreReader(disk, folder: "d").snapshot().allSessions().map(\.id) == wanted)
     }
 
-    @Test func anEarlierLifesLeftoversAreRemovedOrFinished() throws {
+    /// A store whose closed segments are sealed, and the logs that were removed.
+    private func sealedStore() throws -> (store: Store, logs: [String: SimulatedDisk.Node]) {
         var store = try Store(seals: false)
         try store.write(commits: 12)
-        // Sealed and renamed, the log still there: as between rename and removal.
         let image = store.disk.names
         try store.restart()
         try store.seal()
+        let left = store.disk.names
+        return (store, image.filter { $0.key.hasPrefix("d/log/") && left[$0.key] == nil })
+    }
+
+    @Test func anEarlierLifesLeftoversAreRemovedOrFinished() throws {
+        // As between rename and removal.
+        var (store, logs) = try sealedStore()
+        store.disk.names.merge(logs) { $1 }
         let sealed = store.files("sealed")
-        for (path, node) in image where path.hasPrefix("d/log/") && store.disk.names[path] == nil {
-            store.disk.names[path] = node
-        }
         let unfinished = SimulatedDisk.Node()
         unfinished.now = [1, 2, 3]
         store.disk.names["d/sealed/00000000000000000099.new"] = unfinished
@@ -216,15 +221,9 @@ import Testing
     }
 
     @Test func aSealedFileThatIsNotItsLogIsSetAside() throws {
-        var store = try Store(seals: false)
-        try store.write(commits: 12)
-        let image = store.disk.names
-        try store.restart()
-        try store.seal()
+        var (store, logs) = try sealedStore()
+        store.disk.names.merge(logs) { $1 }
         let sealed = store.files("sealed")
-        for (path, node) in image where path.hasPrefix("d/log/") && store.disk.names[path] == nil {
-            store.disk.names[path] = node
-        }
         let path = "d/sealed/" + sealed[1]
         store.disk.names[path]!.now[store.disk.names[path]!.now.count / 2] ^= 1
         try store.restart()
@@ -239,20 +238,16 @@ import Testing
     /// A log that is beside its sealed segment and is not whole is never believed over it, whatever it is.
     @Test(arguments: ["empty", "flipped", "cut", "another's", "inside"])
     func aLogThatIsNotWholeIsSetAside(_ kind: String) throws {
-        var store = try Store(seals: false)
-        try store.write(commits: 12)
-        let image = store.disk.names
-        try store.restart()
-        try store.seal()
+        var (store, logs) = try sealedStore()
         let sealed = store.files("sealed")
-        let logs = image.keys.filter { $0.hasPrefix("d/log/") && store.disk.names[$0] == nil }.sorted()
-        var path = logs[1]
-        let node = image[path]!
+        let paths = logs.keys.sorted()
+        var path = paths[1]
+        let node = logs[path]!
         switch kind {
         case "empty": node.now = []
         case "flipped": node.now[node.now.count / 2] ^= 1
         case "cut": node.now.removeLast(node.now.count / 2)
-        case "another's": node.now = image[logs[2]]!.now
+        case "another's": node.now = logs[paths[2]]!.now
         default:
             let base = try #require(SegmentFolder.base(String(path.dropFirst(6)), ".log"))
             path = "d/log/" + SegmentFolder.name(base + 1, ".log")
