@@ -1,4 +1,5 @@
 import EyeSystem
+import EyeTestVectors
 import Foundation
 import Testing
 
@@ -17,13 +18,14 @@ import Testing
         }
     }
 
-    /// Three times in a row, under a client that wants every line stored exactly once, and sends slowly enough to have lines left at the third.
+    /// Once, in the long run three times in a row, under a client that wants every line stored exactly once, and sends slowly enough to have
+    /// lines left at the last.
     @Test func aCrashWhileASegmentIsDroppedIsMadeUpFor() throws {
         let folder = try TemporaryFolder()
         let token = try TestEvents.token(folder)
-        let sender = try RunningSender(folder.path, token: token, client: "till", lines: Self.lines(), rate: 30)
+        let sender = try RunningSender(folder.path, token: token, client: "till", lines: Self.lines(), rate: TestSize.pick(80, long: 30))
         let arguments = ServedStore.both + Self.limits
-        for (life, count) in [1, 2, 1].enumerated() {
+        for (life, count) in TestSize.pick([1], long: [1, 2, 1]).enumerated() {
             let armed = "\(CrashPoint.segmentDropped.rawValue):\(count)"
             let served = try ServedStore(folder.path, arguments, environment: ["EYE_CRASH_AT": armed])
             // The first one must die at the place. A later one of a slow machine may have no lines left to come there: then it is killed.
