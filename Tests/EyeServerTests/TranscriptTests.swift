@@ -28,7 +28,7 @@ import Testing
     @Test(arguments: Transcript.names) func isAnsweredCutInTwo(_ name: String) throws {
         let player = try Self.shared.get()
         let longest = try player.longestStep(name)
-        let step = TestSize.pick(max(1, longest / 3), long: longest > 5_000 ? 997 : 1)
+        let step = TestSize.pick(max(1, longest / 2), long: longest > 5_000 ? 997 : 1)
         for position in stride(from: 1, to: longest, by: step) {
             try player.play(name) { bytes in
                 position < bytes.count ? [Array(bytes[..<position]), Array(bytes[position...])] : [bytes]

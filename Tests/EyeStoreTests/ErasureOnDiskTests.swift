@@ -167,7 +167,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 1...TestSize.pick(4, long: 60)) func noFileHoldsIt(seed: UInt64) throws {
+    @Test(arguments: 1...TestSize.pick(2, long: 60)) func noFileHoldsIt(seed: UInt64) throws {
         var store = try Store(seed: seed)
         for _ in 0..<Int.random(in: 5...50, using: &store.random) {
             try store.commit()
@@ -244,7 +244,7 @@ import Testing
     }
 
     /// The machine or the process stops at any sync of the work, again and again: hidden stays hidden, and in the end it is gone.
-    @Test(arguments: 1...TestSize.pick(12, long: 200)) func anyCrashLeavesItHidden(seed: UInt64) throws {
+    @Test(arguments: 1...TestSize.pick(8, long: 200)) func anyCrashLeavesItHidden(seed: UInt64) throws {
         var store = try Store(seed: seed &+ 500)
         for _ in 0..<20 {
             try store.commit()

@@ -112,7 +112,7 @@ import Testing
         #expect(image.logs.count >= 2)
         for path in image.logs {
             let bytes = image.disk.names[path]!.now
-            for offset in stride(from: 0, to: bytes.count, by: TestSize.pick(3, long: 1)) {
+            for offset in stride(from: 0, to: bytes.count, by: TestSize.pick(7, long: 1)) {
                 let disk = image.copy()
                 disk.names[path]!.now[offset] ^= UInt8(1) << (offset % 8)
                 let before = disk.names[path]!.now

@@ -28,7 +28,7 @@ import Testing
         let folder = try TemporaryFolder()
         let token = try TestEvents.token(folder)
         // Enough for the segments that it takes to come to each place.
-        let total = Self.sealing.contains(point) ? 1_500 : 900
+        let total = Self.sealing.contains(point) ? 1_500 : TestSize.pick(500, long: 900)
         let sender = try RunningSender(
             folder.path, token: token, client: "till", lines: TestEvents.lines(1...total, padding: 5_000), rate: 1_500)
         let arguments = ServedStore.ingestOnly + ["--segment-bytes", "1M"]
