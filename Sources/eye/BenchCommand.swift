@@ -12,7 +12,7 @@ enum BenchCommand {
             "sent is accepted, rejected or a duplicate. The events are really stored: use a data folder of its own.",
             "With --rate, latencies count from the moment a line was due, so that a stall is charged for every line it",
             "delays. Percentiles are at most 0.8 % too high. Ctrl-C ends the sending; the account is still made.",
-            "Ends with code 1 unless every line was accepted.",
+            "Ends with code 1 unless every line was accepted (UDP: unless somebody listens).",
         ],
         options: [
             Option(

@@ -68,6 +68,10 @@ final class BenchDatagrams: @unchecked Sendable {
                 progress.sent.add(tally.lines - published, ordering: .relaxed)
                 published = tally.lines
             }
+            // What became of the last ones is told to who asks: nothing is sent after them.
+            for port in ports where try Socket.pendingError(port.socket.number) == ECONNREFUSED {
+                tally.refusedDatagrams += 1
+            }
         } catch {
             tally.note(failure: "\(error)")
         }

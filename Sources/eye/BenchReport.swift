@@ -17,7 +17,7 @@ struct BenchReport {
     /// Every line sent, judged and stored (or, by UDP, sent without trouble).
     var isClean: Bool {
         guard tally.failures.isEmpty else { return false }
-        return plan.isDatagram || (tally.isExact && tally.judged.rejected == 0)
+        return plan.isDatagram ? tally.refusedDatagrams == 0 : (tally.isExact && tally.judged.rejected == 0)
     }
 
     private static let shares: [(name: String, label: String, share: Double)] = [
@@ -42,7 +42,7 @@ struct BenchReport {
                 "unknown: UDP answers nothing. The server's metrics know: eye_ingest_datagrams_total +")
             text += row("", "eye_ingest_datagrams_dropped_total grow by the datagrams sent (GET /metrics)")
             if tally.refusedDatagrams > 0 {
-                text += row("refused", "\(tally.refusedDatagrams) sends: nobody listens there (tried again)")
+                text += row("refused", "\(tally.refusedDatagrams) sends: nobody listens there")
             }
         } else {
             let judged = tally.judged

@@ -32,7 +32,7 @@ final class InputFile {
 struct LineInput {
     /// One line of the input.
     enum Line {
-        /// Without its LF.
+        /// Without its LF or CRLF.
         case bytes(ArraySlice<UInt8>)
         /// Longer than any event line; its bytes were skipped.
         case tooLong
@@ -61,17 +61,18 @@ struct LineInput {
         var searched = offset
         while true {
             if let end = buffer[searched...].firstIndex(of: 0x0A) {
-                let line = buffer[offset..<end]
+                let line = ended(offset..<end)
                 offset = end + 1
                 number += 1
                 return isSkipping || line.count > lineBytesMax ? .tooLong : .bytes(line)
             }
             if isAtEnd {
-                let line = buffer[offset...]
+                let line = ended(offset..<buffer.count)
+                let isNone = offset == buffer.count
                 offset = buffer.count
-                if line.isEmpty && !isSkipping { return nil }
+                if isNone && !isSkipping { return nil }
                 number += 1
-                return isSkipping ? .tooLong : .bytes(line)
+                return isSkipping || line.count > lineBytesMax ? .tooLong : .bytes(line)
             }
             buffer.removeFirst(offset)
             offset = 0
@@ -85,5 +86,11 @@ struct LineInput {
             bytes += Int64(count)
             isAtEnd = count == 0
         }
+    }
+
+    /// The line there, without the CR of a CRLF.
+    private func ended(_ range: Range<Int>) -> ArraySlice<UInt8> {
+        let line = buffer[range]
+        return line.last == 0x0D ? line.dropLast() : line
     }
 }

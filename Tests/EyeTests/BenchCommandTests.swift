@@ -60,12 +60,18 @@ import Testing
         let path = "\(served.folder.path)/lines"
         let event =
             #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"n":1},"timestamp":"2021-01-01T00:00:00Z"}"#
-        try Data("\(event)\n\n# comment\n{\"a\":1}\n\(served.token) \(event)".utf8).write(to: URL(filePath: path))
+        try Data("\(event)\r\n\r\n\n# comment\r\n{\"a\":1}\n\(served.token) \(event)".utf8).write(to: URL(filePath: path))
         let (_, result) = try run(served, ["--count", "3000", "--file", path])
         #expect(result["accepted"] as? Int == 2000 && result["rejected"] as? Int == 1000)
         try Data("QUIT\n".utf8).write(to: URL(filePath: path))
         let refused = try CommandRun(["bench", "--unix", served.socketPath, "--token", "x", "--file", path])
         #expect(refused.code == 1 && refused.error.contains("line 1: neither {json} nor TOKEN {json}"))
+    }
+
+    /// A service that is down is told by the first datagrams already.
+    @Test func nobodyTakesDatagrams() throws {
+        let run = try CommandRun(["bench", "--udp", "127.0.0.1:9", "-n", "1"], environment: ["EYE_TOKEN": "x"])
+        #expect(run.code == 1 && run.out.contains("  refused        1 sends: nobody listens there\n"), "\(run.out)")
     }
 
     /// For people, without a terminal: no progress, no colours.
