@@ -183,7 +183,7 @@ struct QueryDice {
     }
 
     /// 40 stores, 60 questions each.
-    @Test(arguments: 1...TestSize.pick(25, long: 40))
+    @Test(arguments: 1...TestSize.pick(12, long: 40))
     func answersAreThoseOfTheSlowEvaluator(seed: UInt64) throws {
         var dice = QueryDice(random: SeededGenerator(seed: seed))
         let (disk, events) = try Self.store(&dice)

@@ -42,7 +42,7 @@ import Testing
             ? AnalysisRoom() : AnalysisRoom(bytes: 1 << 20, share: 1_500 + dice.below(4_000), piece: 16)
     }
 
-    @Test(arguments: 1...TestSize.pick(40, long: 60))
+    @Test(arguments: 1...TestSize.pick(25, long: 60))
     func answersAreThoseOfTheSlowEvaluator(seed: UInt64) throws {
         var dice = QueryDice(random: SeededGenerator(seed: seed &+ 1_000))
         let (disk, events) = try QueryTests.store(&dice)

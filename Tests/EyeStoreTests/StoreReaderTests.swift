@@ -70,7 +70,7 @@ import Testing
         return filter
     }
 
-    @Test(arguments: 1...TestSize.pick(8, long: 24))
+    @Test(arguments: 1...TestSize.pick(3, long: 24))
     func answersLikeTheSlowEvaluator(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()

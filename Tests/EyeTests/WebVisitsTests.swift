@@ -130,8 +130,8 @@ struct WebVisitsTests {
         Dictionary(visits.map { (key($0), 1) }, uniquingKeysWith: +)
     }
 
-    /// Everything that the queries must say about a store that holds the file once.
-    private func expectTheFile(inOrder: Bool) throws {
+    /// Everything that the queries must say about a store that holds the file once; `byFilters`: and what each value has, asked for it alone.
+    private func expectTheFile(inOrder: Bool, byFilters: Bool = false) throws {
         let stored = try stored(limit: 10_000)
         #expect(stored.map(\.id) == (1...9999).map(String.init))
         let visits = stored.map(\.visit)
@@ -144,11 +144,13 @@ struct WebVisitsTests {
         }
         let sessions = counts(\.session, file.visits)
         #expect(counts(\.session, visits) == sessions)
-        // The same counts by filters.
-        for (parameter, all) in [
-            ("category", counts(\.category, file.visits)), ("name", counts(\.name, file.visits)),
-            ("session_id", sessions.filter { $0.value > 40 || $0.key.hasPrefix("00") }),
-        ] {
+        for (parameter, all) in !byFilters
+            ? []
+            : [
+                ("category", counts(\.category, file.visits)), ("name", counts(\.name, file.visits)),
+                ("session_id", sessions.filter { $0.value > 40 || $0.key.hasPrefix("00") }),
+            ]
+        {
             #expect(!all.isEmpty)
             for (value, count) in all {
                 let query = value.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
@@ -168,7 +170,7 @@ struct WebVisitsTests {
             "sed \"s/^/$TOKEN /\" \"$FILE\" | nc -N 127.0.0.1 \(eye.tcpPort)",
             environment: ["TOKEN": token, "FILE": file.path])
         #expect(run.out == "+BYE received=9999 accepted=9999 rejected=0 duplicate=0\n")
-        try expectTheFile(inOrder: true)
+        try expectTheFile(inOrder: true, byFilters: true)
         // Small pages say the same as large ones.
         #expect(try stored(limit: 777).map(\.visit) == file.visits)
     }

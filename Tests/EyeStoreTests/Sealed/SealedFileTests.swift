@@ -153,7 +153,7 @@ import Testing
     @Test func memoryIsBounded() throws {
         var generator = SeededGenerator(seed: 6)
         let text = String(repeating: "long value ", count: 5_800)
-        let events = (0..<900).map { index in
+        let events = (0..<600).map { index in
             var event = TestEvent()
             if index < 300 {
                 event.data = "{\"long \(index / 60)\":\"\(text)\(index)\"}"
