@@ -63,6 +63,11 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
                     ? "damage: 1 closed segment is damaged and not sealed; 'eye verify' names it"
                     : "damage: \(segments) closed segments are damaged and not sealed; 'eye verify' lists them")
         }
+        if let places = numbers["eye_rejected_damaged_places"], places > 0 {
+            notes.append(
+                "samples: the last start found \(places == 1 ? "1 damaged place" : "\(places) damaged places") among the samples of "
+                    + "refused lines; no event is touched; the ingest side's log tells more")
+        }
         if numbers["eye_store_sealing_failed"] == 1 {
             notes.append("sealing: the last attempt to seal a closed segment failed; the ingest side's log says why")
         }

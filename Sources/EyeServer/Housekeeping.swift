@@ -100,7 +100,7 @@ final class Housekeeping: @unchecked Sendable {
             }
             let status = writer.keeping
             if let error = status.lastError, error != lastError {
-                log.warning("the background work on a segment has something to tell; nothing is lost", ["cause": error])
+                log.warning("a closed segment could not be sealed; nothing is lost", ["cause": error])
             } else if status.lastError == nil, lastError != nil {
                 log.info("closed segments are sealed again")
             }

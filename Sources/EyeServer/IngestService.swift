@@ -40,6 +40,8 @@ public final class IngestService {
     public let tcpAddress: SocketAddress?
     public let udpAddress: SocketAddress?
     public let recovery: RecoveryReport
+    /// What the start found damaged among the samples of refused lines, in words.
+    public let sampleDamage: [String]
 
     private let writer: StoreWriter
     private let queue: CommitQueue
@@ -84,6 +86,7 @@ public final class IngestService {
             let admission = Admission()
             let metrics = MetricsSource()
             let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
+            sampleDamage = rejected.damage
             housekeeping = try Housekeeping(
                 disk: disk, options: options, writer: writer, accounts: accounts,
                 samples: samples, tokenUse: tokenUse, rejected: rejected, time: time, log: log)
@@ -111,7 +114,7 @@ public final class IngestService {
             erasures.loops = loops
             metrics.set(
                 loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
-                housekeeping: housekeeping, recovery: recovery)
+                housekeeping: housekeeping, recovery: recovery, damagedSamples: sampleDamage.count)
             tcpAddress = try IngestService.listenTCP(options, loops)
             try IngestService.listenPaths(options, loops)
         } catch let error as SystemError {

@@ -14,6 +14,7 @@ final class MetricsSource: Sendable {
         var samples: SampleQueue
         var housekeeping: Housekeeping
         var recovery: RecoveryReport
+        var damagedSamples: Int
     }
 
     private let parts = Mutex<Parts?>(nil)
@@ -21,12 +22,12 @@ final class MetricsSource: Sendable {
     /// Before the threads start.
     func set(
         loops: [IngestLoop], queue: CommitQueue, appender: Appender, admission: Admission, samples: SampleQueue,
-        housekeeping: Housekeeping, recovery: RecoveryReport
+        housekeeping: Housekeeping, recovery: RecoveryReport, damagedSamples: Int
     ) {
         parts.withLock {
             $0 = Parts(
                 loops: loops, queue: queue, appender: appender, admission: admission, samples: samples,
-                housekeeping: housekeeping, recovery: recovery)
+                housekeeping: housekeeping, recovery: recovery, damagedSamples: damagedSamples)
         }
     }
 
@@ -69,6 +70,10 @@ final class MetricsSource: Sendable {
         text.counter(
             "eye_rejected_samples_evicted_total", "Samples of refused lines deleted to stay within the bound.",
             parts.housekeeping.samplesEvicted)
+        text.gauge(
+            "eye_rejected_damaged_places",
+            "Damaged places among the samples of refused lines that the last start found (its log names them).",
+            UInt64(parts.damagedSamples))
         let recovery = parts.recovery
         text.gauge(
             "eye_store_damaged_ranges", "Damaged places that the last start found ('eye verify' lists all).",

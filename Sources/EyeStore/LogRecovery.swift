@@ -86,9 +86,14 @@ struct LogRecovery {
     let folder: String
     let options: StoreOptions
     let time: any TimeSource
+    /// Whether segments may have gone without a word (`rejected/`).
+    private let mayLoseSegments: Bool
     private var log: String { folder + "/log" }
 
-    init(_ disk: any Disk, folder: String, options: StoreOptions, time: any TimeSource) {
+    init(
+        _ disk: any Disk, folder: String, options: StoreOptions, time: any TimeSource, mayLoseSegments: Bool = false
+    ) {
+        self.mayLoseSegments = mayLoseSegments
         self.disk = disk
         self.folder = folder
         self.options = options
@@ -190,9 +195,11 @@ struct LogRecovery {
             position.nextEventID += UInt64(max(last.fileBytes, 0)) / UInt64(Record.eventBytes)
         }
         var isLost = position.nextSequence > known.nextSequence || position.nextEventID > known.nextEventID
-        let missing = try MissingSegments(disk, folder: folder, segments: segments).all(
-            firstKept: position.firstKeptEventID, next: known.nextEventID, read: findings)
-        report.damage = missing + damage(in: findings, behind: sealed)
+        if !mayLoseSegments {
+            report.damage = try MissingSegments(disk, folder: folder, segments: segments).all(
+                firstKept: position.firstKeptEventID, next: known.nextEventID, read: findings)
+        }
+        report.damage += damage(in: findings, behind: sealed)
         if isLost { note(&report, mark, findings.first, known: known, position) }
         if let last = findings.first, last.position.nextSequence < sealed.nextSequence { isLost = true }
 

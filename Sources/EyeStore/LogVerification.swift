@@ -25,8 +25,8 @@ struct LogVerification {
     /// The folder that holds `log/`.
     let folder: String
     let inventory: LogInventory
-    /// Whether segments may have gone at the front without a word (`rejected/`).
-    let mayLoseFront: Bool
+    /// Whether segments may have gone without a word (`rejected/`).
+    let mayLoseSegments: Bool
 
     private(set) var damage: [Corruption] = []
     private(set) var segments: [VerifiedSegment] = []
@@ -45,11 +45,11 @@ struct LogVerification {
     /// The last place of `damage`, while the ids it costs are not known to their end.
     private var isLastOpen = false
 
-    init(_ disk: any Disk, folder: String, inventory: LogInventory, mayLoseFront: Bool) {
+    init(_ disk: any Disk, folder: String, inventory: LogInventory, mayLoseSegments: Bool) {
         self.disk = disk
         self.folder = folder
         self.inventory = inventory
-        self.mayLoseFront = mayLoseFront
+        self.mayLoseSegments = mayLoseSegments
     }
 
     /// Reads all of it; tells `progress` how many bytes more were read.
@@ -63,8 +63,8 @@ struct LogVerification {
                 try read(segment, isFirst: isFirst, progress)
             }
         }
-        if !mayLoseFront, firstEventID ?? 1 > firstKept { _ = try isDropped() }
-        if !mayLoseFront, let first = firstEventID, first > firstKept,
+        if !mayLoseSegments, firstEventID ?? 1 > firstKept { _ = try isDropped() }
+        if !mayLoseSegments, let first = firstEventID, first > firstKept,
             !damage.contains(where: { $0.firstEventID <= firstKept })
         {
             let oldest = inventory.segments.first?.name.first ?? 1
@@ -101,7 +101,7 @@ struct LogVerification {
             scanner = SegmentScanner(file, base: segment.base, limit: segment.bytes)
         } catch {
             // Evicted meanwhile: no part of this moment any more.
-            if error.isMissing && mayLoseFront { return }
+            if error.isMissing && mayLoseSegments { return }
             if error.errno == EMFILE || error.errno == ENFILE { throw error }
             if error.isMissing, let now = try whereNow(segment.name) {
                 return try readSealed(now, isFirst: isFirst, progress)
@@ -269,7 +269,9 @@ struct LogVerification {
                     damage[last].nextEventID = max(damage[last].nextEventID, first)
                     isLastOpen = false
                 }
-            } else if base != position.nextSequence || first.map({ $0 != position.nextEventID }) ?? false {
+            } else if !mayLoseSegments,
+                base != position.nextSequence || first.map({ $0 != position.nextEventID }) ?? false
+            {
                 let next = max(first ?? position.nextEventID, position.nextEventID)
                 let older = segments.last?.name ?? .log(base)
                 let isNamed = older.isSealed && base > position.nextSequence

@@ -81,7 +81,12 @@ final class LogWriter {
     private(set) var failure: SystemError?
     /// The last commit was refused because no descriptor was left for the next segment.
     private(set) var lacksDescriptors = false
-    /// Called after a roll with the base of the segment that was closed and with the new one; on the writer's thread.
+    /// There was no room for the watermark (a file system that writes elsewhere than before needs some): it is published before anything
+    /// else is written.
+    private var owesWatermark = false
+    /// The segment before the active one, when readers do not know of that yet.
+    private var unannounced: UInt64?
+    /// Called after a roll, once readers may know of it, with the base of the segment that was closed and with the new one; on the writer's thread.
     var closed: (UInt64, ActiveSegment) -> Void = { _, _ in }
     /// Asked at a roll: the first event id that retention wants to keep.
     var firstKeptWanted: () -> UInt64 = { 1 }
@@ -131,6 +136,7 @@ final class LogWriter {
         case .none: break
         }
         do throws(SystemError) {
+            guard try payWatermark() else { return refuse() }
             if active.hasRecords && active.bytes + bytes > options.segmentBytes {
                 guard try roll() else { return refuse() }
             }
@@ -168,24 +174,23 @@ final class LogWriter {
                 try unsafe active.file.write(UnsafeBufferPointer(start: pieces, count: count), at: active.bytes)
             } catch {
                 guard error.isFull else { throw error }
-                // Any prefix may stand there. It is cut off, durably, before anybody is told: an event that was refused must not
-                // turn up after a crash.
-                try active.file.truncate(to: active.bytes)
-                try active.file.synchronize()
-                return refuse()
+                return try takeBack()
             }
             CrashPoint.reach(.frameWritten)
             try active.file.synchronize()
             CrashPoint.reach(.synced)
-            active.bytes += bytes
-            active.previousCRC = crc
-            active.hasRecords = true
-            active.tombstones += tombstones
-            if tombstones > 0 { active.oldestTombstone = min(active.oldestTombstone, time.nowMicroseconds()) }
-            bytesUntilCheck -= bytes
+            var grown = active
+            grown.bytes += bytes
+            grown.previousCRC = crc
+            grown.hasRecords = true
+            grown.tombstones += tombstones
+            if tombstones > 0 { grown.oldestTombstone = min(grown.oldestTombstone, time.nowMicroseconds()) }
+            // What readers cannot be shown is not acknowledged either.
+            guard try publish(grown, next) else { return try takeBack() }
+            active = grown
             position = next
+            bytesUntilCheck -= bytes
             lacksDescriptors = false
-            try publish()
             CrashPoint.reach(.watermarkPublished)
             return .durable
         } catch {
@@ -210,11 +215,42 @@ final class LogWriter {
 
     func nextSalt() -> UInt64 { salts.next() }
 
-    private func publish() throws(SystemError) {
-        try watermark.publish(
-            Watermark(
-                segment: active.base, bytes: active.bytes, nextSequence: position.nextSequence,
-                nextEventID: position.nextEventID, commit: position.commit, tombstones: active.tombstones))
+    /// Takes a commit back of which any part may stand behind the durable position. That is cut off, durably, before anybody is told: an
+    /// event that was refused must not turn up after a crash.
+    private func takeBack() throws(SystemError) -> CommitOutcome {
+        try active.file.truncate(to: active.bytes)
+        try active.file.synchronize()
+        return refuse()
+    }
+
+    // MARK: Watermark
+
+    /// Tells readers that the log is durable so far. False: there is no room for it; they go on with what they know.
+    private func publish(_ active: ActiveSegment, _ position: LogPosition) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try watermark.publish(
+                Watermark(
+                    segment: active.base, bytes: active.bytes, nextSequence: position.nextSequence,
+                    nextEventID: position.nextEventID, commit: position.commit, tombstones: active.tombstones))
+        } catch {
+            guard error.isFull else { throw error }
+            owesWatermark = true
+            return false
+        }
+        owesWatermark = false
+        return true
+    }
+
+    /// Publishes what could not be for want of room. False: there is still none.
+    private func payWatermark() throws(SystemError) -> Bool {
+        if owesWatermark {
+            guard try publish(active, position) else { return false }
+        }
+        if let old = unannounced {
+            unannounced = nil
+            closed(old, active)
+        }
+        return true
     }
 
     // MARK: Room
@@ -265,8 +301,9 @@ final class LogWriter {
     /// Closes the active segment, unless it is empty. False: the storage is full.
     func closeSegment() throws(SystemError) -> Bool {
         if let failure { throw failure }
-        guard active.hasRecords else { return true }
         do throws(SystemError) {
+            guard try payWatermark() else { return false }
+            guard active.hasRecords else { return true }
             return try roll()
         } catch {
             failure = error
@@ -278,7 +315,7 @@ final class LogWriter {
     /// makes room, so the free-space floor is not looked at. False: the storage is full.
     func keep(from id: UInt64) throws(SystemError) -> Bool {
         if let failure { throw failure }
-        guard active.firstKeptEventID < id else { return true }
+        guard active.firstKeptEventID < id else { return try announce() }
         position.firstKeptEventID = max(position.firstKeptEventID, id)
         if !active.hasRecords {
             // A segment without records has the next one's name.
@@ -287,6 +324,17 @@ final class LogWriter {
             guard try append([frame], floor: .none) == .durable else { return false }
         }
         return try closeSegment()
+    }
+
+    /// Readers know of the active segment when this returns true; false: there is no room to tell them.
+    private func announce() throws(SystemError) -> Bool {
+        guard owesWatermark else { return true }
+        do throws(SystemError) {
+            return try payWatermark()
+        } catch {
+            failure = error
+            throw error
+        }
     }
 
     /// Begins the next segment. False: the storage is full, or there is no descriptor for it. The old one is durable: every commit was synced.
@@ -307,9 +355,9 @@ final class LogWriter {
             throw error
         }
         // Readers must know of the new segment before they look for the index of the old one.
-        try publish()
-        closed(old, active)
-        return true
+        unannounced = old
+        owesWatermark = true
+        return try payWatermark()
     }
 }
 
@@ -326,127 +374,4 @@ enum RoomFloor {
 extension SystemError {
     /// A failed sync: final, whatever its errno.
     var isSync: Bool { call.description == "fdatasync" || call.description == "fsync" }
-}
-
-/// A segment about to be made: under a temporary name, synced, renamed, the folder synced.
-struct NewSegment {
-    var base: UInt64
-    var position: LogPosition
-    var salt: UInt32
-    var created: Int64
-    /// Tombstones in the segment before; `SegmentHeader.unknownTombstones`: not known.
-    var tombstonesBefore: UInt32
-
-    static func removeLeftover(_ disk: any Disk, folder: String, base: UInt64) throws(SystemError) {
-        do throws(SystemError) {
-            try disk.remove(folder + "/log/" + SegmentFolder.name(base, ".log.new"))
-        } catch {
-            if error.errno != ENOENT { throw error }
-        }
-    }
-
-    /// Makes it, with the clients' sequences and `tail`: frames that recovery found behind the durable position. With `segments`, its
-    /// folder held open, a lack of descriptors shows before there is anything of it.
-    func make(
-        _ disk: any Disk, folder: String, clients: ClientTable, tail: [(header: FrameHeader, payload: [UInt8])],
-        in segments: (any DiskDirectory)? = nil
-    ) throws(SystemError) -> ActiveSegment {
-        let log = folder + "/log"
-        let path = log + "/" + SegmentFolder.name(base, ".log")
-        try NewSegment.removeLeftover(disk, folder: folder, base: base)
-        let file = try disk.open(path + ".new", .create)
-        CrashPoint.reach(.segmentCreated)
-        let head = ByteBuffer(count: StoreLimits.headerBytes)
-        let header = SegmentHeader(
-            base: base, firstEventID: position.nextEventID, created: created, salt: salt,
-            tombstonesBefore: tombstonesBefore, commit: position.commit, firstKeptEventID: position.firstKeptEventID)
-        var crc = unsafe header.write(to: head.bytes.baseAddress.unsafelyUnwrapped)
-        try unsafe file.write(UnsafeRawBufferPointer(head.bytes), at: 0)
-        var bytes = Int64(StoreLimits.headerBytes)
-
-        var frames: [Frame] = [Frame()]
-        clients.forEachKept { client in
-            let full = !frames[frames.count - 1].appendKept(client)
-            if full {
-                frames.append(Frame())
-                _ = frames[frames.count - 1].appendKept(client)
-            }
-        }
-        for (index, frame) in frames.enumerated() {
-            var header = FrameHeader()
-            header.kind = FrameKind.opening
-            header.flags =
-                (index == 0 ? FrameFlag.first : 0) | (index == frames.count - 1 ? FrameFlag.last : 0)
-            header.salt = salt
-            header.commit = position.commit
-            header.firstSequence = base
-            header.firstEventID = position.nextEventID
-            header.previousCRC = crc
-            header.commitBytes = UInt32(bytes - Int64(StoreLimits.headerBytes))
-            let whole = unsafe frame.complete(&header)
-            try unsafe file.write(whole.bytes, at: bytes)
-            crc = unsafe whole.crc
-            unsafe bytes += Int64(whole.bytes.count)
-        }
-
-        var tailStart = bytes
-        var tombstones: UInt32 = 0
-        for old in tail {
-            var header = old.header
-            header.salt = salt
-            header.previousCRC = crc
-            if header.flags & FrameFlag.first != 0 { tailStart = bytes }
-            header.commitBytes = UInt32(bytes - tailStart)
-            let frame = ByteBuffer(count: header.frameBytes)
-            let start = unsafe frame.bytes.baseAddress.unsafelyUnwrapped
-            let headerCRC = unsafe header.write(to: start)
-            // In bounds: the buffer has the frame's size.
-            let payload = unsafe UnsafeMutableRawBufferPointer(
-                start: start + StoreLimits.headerBytes, count: header.payloadBytes)
-            unsafe payload.copyBytes(from: old.payload)
-            if header.flags & FrameFlag.mixed != 0 {
-                tombstones += unsafe SegmentErasures.count(
-                    in: UnsafeRawBufferPointer(payload), firstSequence: header.firstSequence,
-                    firstEventID: header.firstEventID)
-            }
-            crc = unsafe FrameHeader.seal(
-                payloadCRC: Checksum.crc32c(UnsafeRawBufferPointer(payload)), headerCRC: headerCRC)
-            unsafe start.put(crc, StoreLimits.headerBytes + header.payloadBytes)
-            try unsafe file.write(UnsafeRawBufferPointer(frame.bytes), at: bytes)
-            bytes += Int64(header.frameBytes)
-        }
-        try file.synchronize()
-        CrashPoint.reach(.headerSynced)
-        try disk.rename(path + ".new", to: path)
-        CrashPoint.reach(.segmentRenamed)
-        if let segments { try segments.synchronize() } else { try disk.synchronizeDirectory(log) }
-        CrashPoint.reach(.folderSynced)
-        return ActiveSegment(
-            file: file, base: base, salt: salt, bytes: bytes, previousCRC: crc, hasRecords: !tail.isEmpty,
-            tombstones: tombstones, oldestTombstone: tombstones > 0 ? created : Int64.max,
-            firstKeptEventID: position.firstKeptEventID)
-    }
-}
-
-extension Frame {
-    /// Appends the first event id that retention keeps, to an empty frame.
-    func appendRetention(firstKeptEventID id: UInt64, received: Int64) {
-        guard
-            let record = unsafe begin(
-                kind: RecordKind.retention, flags: 0, length: Record.retentionBytes, token: 0, received: received)
-        else { preconditionFailure("an empty frame takes a record of some bytes") }
-        unsafe record.put(id, 24)
-    }
-
-    /// Appends what an opening keeps of a client. False: the frame is full.
-    func appendKept(_ client: ClientTable.Client) -> Bool {
-        let length = Record.clientBytes + client.name.count
-        guard
-            let record = unsafe begin(
-                kind: RecordKind.client, flags: 0, length: length, token: client.token, received: client.lastSeen)
-        else { return false }
-        unsafe record.put(client.sequence, 24)
-        for index in 0..<client.name.count { unsafe record.put(client.name[index], Record.clientBytes + index) }
-        return true
-    }
 }

@@ -72,8 +72,8 @@ public final class RejectedLog {
     var segments: [(base: UInt64, bytes: Int64)] = []
     /// Samples that had to go to make room, in this process's life.
     public private(set) var evictedCount: UInt64 = 0
-    /// What the start found and did.
-    public let recovery: RecoveryReport
+    /// What the start found damaged, in words; it is no reason not to start.
+    public let damage: [String]
 
     /// Opens (or makes) `rejected/` in the data folder; the caller holds the store's lock. At most about `bytesMax` bytes are kept.
     public static func open(
@@ -82,19 +82,30 @@ public final class RejectedLog {
     ) throws(StoreOpenError) -> RejectedLog {
         var own = options
         own.segmentBytes = max(bytesMax / 8, 4096)
-        let recovered = try LogRecovery(disk, folder: folder + "/rejected", options: own, time: time).run()
+        let folder = folder + "/rejected"
+        var damage: [String] = []
         do throws(SystemError) {
-            return try RejectedLog(recovered, disk, folder: folder + "/rejected", bytesMax: bytesMax)
+            damage = try RejectedTidying(disk, folder: folder).run()
         } catch {
-            throw .unusable(path: folder + "/rejected", error)
+            throw .unusable(path: folder, error)
+        }
+        let recovered = try LogRecovery(disk, folder: folder, options: own, time: time, mayLoseSegments: true).run()
+        // What was set aside is missing, and was told.
+        for place in recovered.report.damage where damage.isEmpty || place.cause != .missingSegment {
+            damage.append("rejected/\(place.file): \(place.what)")
+        }
+        do throws(SystemError) {
+            return try RejectedLog(recovered, damage, disk, folder: folder, bytesMax: bytesMax)
+        } catch {
+            throw .unusable(path: folder, error)
         }
     }
 
     private init(
-        _ recovered: RecoveredLog, _ disk: any Disk, folder: String, bytesMax: Int64
+        _ recovered: RecoveredLog, _ damage: [String], _ disk: any Disk, folder: String, bytesMax: Int64
     ) throws(SystemError) {
         log = recovered.writer
-        recovery = recovered.report
+        self.damage = damage
         self.disk = disk
         self.folder = folder
         self.bytesMax = bytesMax
@@ -208,7 +219,7 @@ public final class RejectedReader {
         }
     }
 
-    /// All samples of a segment, oldest first.
+    /// All samples of a segment that can be read, oldest first.
     private func samples(_ segment: Segment) throws(SystemError) -> [RejectedSample] {
         var found: [RejectedSample] = []
         let scanner: SegmentScanner
@@ -218,12 +229,15 @@ public final class RejectedReader {
             if let durable = segment.durable { limit = min(limit, durable) }
             scanner = SegmentScanner(file, base: segment.base, limit: limit)
         } catch {
-            // Evicted while we looked.
-            if error.errno == ENOENT { return [] }
-            throw error
+            if error.isOutOfDescriptors { throw error }
+            // Evicted while we looked, or nobody can read it: the others are shown.
+            return []
         }
         while true {
-            switch try scanner.next() {
+            let step: ScanStep
+            // As good as damaged from here on.
+            do throws(SystemError) { step = try scanner.next() } catch { return found }
+            switch step {
             case .end: return found
             case .bad, .working: continue
             case .frame(let frame):

@@ -38,8 +38,12 @@ public struct StoreFinding: Sendable {
         }
         eventIDs = part == .log ? corruption.eventIDs : nil
         what = corruption.what
-        advice = corruption.cause.advice
+        advice = part == .rejected ? StoreFinding.rejectedAdvice : corruption.cause.advice
     }
+
+    private static let rejectedAdvice =
+        "Samples of refused lines only, no event is touched. The next start sets aside what nothing can be read of; the rest goes when "
+        + "newer samples need its room, or delete the file with eye stopped."
 
     /// A file that is none of the store's, or was one once.
     init(stray file: String, _ part: Part) {

@@ -75,6 +75,8 @@ public enum StoreLimits {
     public static let workReservePart: UInt64 = 2
     /// After an attempt to seal a segment failed, the next one waits so long (nanoseconds).
     public static let sealRetryNanoseconds: UInt64 = 10_000_000_000
+    /// After sealing met the free-space floor, it looks again after so long (nanoseconds).
+    public static let sealRoomLookNanoseconds: UInt64 = 1_000_000_000
     /// Bytes of events within `sealPauseNanoseconds` that are a burst: sealing waits, and the log leaves the page cache.
     public static let sealBurstBytes: UInt64 = 64 << 20
     /// So long sealing waits after a segment of `sealBurstBytes`, or so many smaller ones, was closed (nanoseconds).

@@ -40,7 +40,7 @@ public final class StoreVerification {
             progress(done)
         }
         checkWatermark("", inventory)
-        let log = try readLog(folder, "log/", .log, inventory, mayLoseFront: false, tell)
+        let log = try readLog(folder, "log/", .log, inventory, mayLoseSegments: false, tell)
         self.log = log
         report.segments = log.segments.count
         report.sealedSegments = log.segments.count(where: \.name.isSealed)
@@ -52,7 +52,7 @@ public final class StoreVerification {
         try checkIndexes(log)
         checkWatermark("rejected/", rejectedInventory)
         let rejected = try readLog(
-            folder + "/rejected", "rejected/log/", .rejected, rejectedInventory, mayLoseFront: true, tell)
+            folder + "/rejected", "rejected/log/", .rejected, rejectedInventory, mayLoseSegments: true, tell)
         checkSealedNames()
         report.samples = rejected.records
         report.frames += rejected.frames
@@ -62,10 +62,10 @@ public final class StoreVerification {
     }
 
     private func readLog(
-        _ folder: String, _ name: String, _ part: StoreFinding.Part, _ inventory: LogInventory, mayLoseFront: Bool,
+        _ folder: String, _ name: String, _ part: StoreFinding.Part, _ inventory: LogInventory, mayLoseSegments: Bool,
         _ tell: (Int64) -> Void
     ) throws(SystemError) -> LogVerification {
-        var log = LogVerification(disk, folder: folder, inventory: inventory, mayLoseFront: mayLoseFront)
+        var log = LogVerification(disk, folder: folder, inventory: inventory, mayLoseSegments: mayLoseSegments)
         try log.run(tell)
         for place in log.damage { report.findings.append(StoreFinding(place, part: part, folder: name)) }
         if let tail = log.unfinished {
@@ -239,7 +239,8 @@ public final class StoreVerification {
     }
 }
 
-/// Taking and testing a store's lock, for commands that are not the service.
+/// The lock of a store's one writer: the data folder itself, which stays the same whatever is removed from it, and the file in it, for file
+/// systems that cannot lock a folder.
 public enum StoreLock {
     /// Name of the file in the data folder.
     public static let name = "LOCK"
@@ -248,20 +249,37 @@ public enum StoreLock {
     public static func take(
         _ disk: any Disk, folder: String, waitMilliseconds: Int = 0
     ) throws(StoreOpenError) -> any DiskLock {
+        var path = folder
         do throws(SystemError) {
-            return try disk.lock(folder + "/" + name, waitMilliseconds: waitMilliseconds)
+            // First: who does not get it makes no file.
+            let held = try disk.lockDirectory(path, waitMilliseconds: waitMilliseconds)
+            path += "/" + name
+            return Both(folder: held, file: try disk.lock(path, waitMilliseconds: waitMilliseconds))
         } catch {
             if error.isWouldBlock { throw .locked }
-            throw .unusable(path: folder + "/" + name, error)
+            throw .unusable(path: path, error)
+        }
+    }
+
+    private final class Both: DiskLock {
+        private let folder: (any DiskLock)?
+        private let file: any DiskLock
+
+        init(folder: (any DiskLock)?, file: any DiskLock) {
+            self.folder = folder
+            self.file = file
         }
     }
 
     /// Whether a writer lives. Never makes the file.
     public static func isHeld(_ disk: RealDisk, folder: String) throws(StoreOpenError) -> Bool {
+        var path = folder
         do throws(SystemError) {
-            return try disk.isLocked(folder + "/" + name)
+            if try disk.isLocked(path) { return true }
+            path += "/" + name
+            return try disk.isLocked(path)
         } catch {
-            throw .unusable(path: folder + "/" + name, error)
+            throw .unusable(path: path, error)
         }
     }
 }

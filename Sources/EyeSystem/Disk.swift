@@ -62,6 +62,8 @@ public protocol Disk: AnyObject, Sendable {
     /// flock(2), exclusive, of a file made for it (0600). Throws EWOULDBLOCK when somebody else holds it after
     /// `waitMilliseconds`.
     func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock
+    /// The same of a directory that is there, whatever is in it. Nil: its file system has no locks on directories (NFS); so it is by default.
+    func lockDirectory(_ path: String, waitMilliseconds: Int) throws(SystemError) -> (any DiskLock)?
 }
 
 /// A directory by its name.
@@ -79,6 +81,7 @@ private final class NamedDirectory: DiskDirectory {
 
 extension Disk {
     public func openDirectory(_ path: String) throws(SystemError) -> any DiskDirectory { NamedDirectory(self, path) }
+    public func lockDirectory(_ path: String, waitMilliseconds: Int) throws(SystemError) -> (any DiskLock)? { nil }
 }
 
 extension DiskFile {
@@ -208,30 +211,31 @@ public final class RealDisk: Disk {
 
     public func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
         let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_NONBLOCK)
-        let pauseMilliseconds = 10
-        var waited = 0
-        while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EINTR { continue }
-            if errno != EWOULDBLOCK || waited >= waitMilliseconds { throw SystemError.last("flock") }
-            usleep(UInt32(pauseMilliseconds * 1000))
-            waited += pauseMilliseconds
-        }
+        try RealLock.take(file.number, LOCK_EX, waitMilliseconds: waitMilliseconds)
         return RealLock(file)
     }
 
-    /// Whether somebody holds the lock `path` now; false when there is no such file. A shared lock is tried for a moment.
-    public func isLocked(_ path: String) throws(SystemError) -> Bool {
-        let file: Descriptor
+    public func lockDirectory(_ path: String, waitMilliseconds: Int) throws(SystemError) -> (any DiskLock)? {
+        let directory = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
         do throws(SystemError) {
-            file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
+            try RealLock.take(directory.number, LOCK_EX, waitMilliseconds: waitMilliseconds)
         } catch {
-            if error.errno == ENOENT { return false }
+            if RealLock.isUnknown(error) { return nil }
             throw error
         }
-        while flock(file.number, LOCK_SH | LOCK_NB) != 0 {
-            if errno == EINTR { continue }
-            if errno == EWOULDBLOCK { return true }
-            throw SystemError.last("flock")
+        return RealLock(directory)
+    }
+
+    /// Whether somebody holds the lock `path`, a file or a directory, now; false when there is no such thing, or no locks on directories.
+    /// A shared lock is tried for a moment.
+    public func isLocked(_ path: String) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
+            try RealLock.take(file.number, LOCK_SH, waitMilliseconds: 0)
+        } catch {
+            if error.isMissing || RealLock.isUnknown(error) { return false }
+            if error.call.description == RealLock.call.description, error.isWouldBlock { return true }
+            throw error
         }
         return false
     }
@@ -246,6 +250,27 @@ private final class RealDirectory: DiskDirectory {
 private final class RealLock: DiskLock {
     private let file: Descriptor
     init(_ file: consuming Descriptor) { self.file = file }
+
+    static let call: StaticString = "flock"
+    private static let pauseMilliseconds = 10
+
+    /// flock(2) with `operation`; EWOULDBLOCK when somebody else holds it after `waitMilliseconds`.
+    static func take(_ descriptor: Int32, _ operation: Int32, waitMilliseconds: Int) throws(SystemError) {
+        var waited = 0
+        while flock(descriptor, operation | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            // Not `SystemError.last`: where a lock is one on bytes, a directory, which nobody can write, gives EBADF.
+            if errno != EWOULDBLOCK || waited >= waitMilliseconds { throw SystemError(errno: errno, call: call) }
+            usleep(UInt32(pauseMilliseconds * 1000))
+            waited += pauseMilliseconds
+        }
+    }
+
+    /// The file system has no such lock.
+    static func isUnknown(_ error: SystemError) -> Bool {
+        error.call.description == call.description
+            && [EBADF, EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP].contains(error.errno)
+    }
 }
 
 /// A file of the machine's own file system.

@@ -8,6 +8,15 @@ public enum StandardStream {
     /// Makes writes to a closed pipe fail with EPIPE instead of killing the process. Called once, at the start.
     public static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
 
+    /// Opens what the process was started without of stdin, stdout and stderr, so that no file of ours gets such a number and is written
+    /// to in its place. What is written to a stdout that was closed fails (ENOSPC). Called once, at the start, before anything is opened.
+    public static func openMissing() {
+        for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+            // open(2) gives the lowest number that is free: this one.
+            _ = unsafe open(number == STDOUT_FILENO ? "/dev/full" : "/dev/null", O_RDWR)
+        }
+    }
+
     /// Appends at most `limit` bytes that read(2) gives to `bytes`; returns how many, 0 at the end.
     public static func read(_ descriptor: Int32, limit: Int, into bytes: inout [UInt8]) throws(SystemError) -> Int {
         var failure: SystemError?

@@ -45,8 +45,24 @@ struct Failure: Error {
         message = error.description
         switch error {
         case .badName, .noScopes: code = ExitCode.usage
-        case .system(let error, _) where error.isInputOutput: code = ExitCode.inputOutput
+        case .system(let error, _) where error.isInputOutput || error.isFailedSync: code = ExitCode.inputOutput
+        case .notShown: code = ExitCode.inputOutput
         default: code = error.isUnusableStore ? ExitCode.store : ExitCode.failure
+        }
+    }
+
+    /// The same, and what else there is to know.
+    init(_ error: AccountError, but more: String) {
+        let plain = Failure(error)
+        self.init("\(plain.message); \(more)", code: plain.code)
+    }
+
+    init(_ error: StoreOpenError) {
+        message = "\(error)"
+        switch error {
+        // A disk that fails while the store is opened is the same failure as later: nothing was accepted yet.
+        case .unusable(_, let cause) where cause.isInputOutput || cause.isFailedSync: code = ExitCode.inputOutput
+        default: code = ExitCode.store
         }
     }
 
@@ -54,6 +70,13 @@ struct Failure: Error {
         message = "\(what): \(error)"
         code = error.isInputOutput ? ExitCode.inputOutput : ExitCode.failure
     }
+
+    /// `what` is the data folder, or something in it, that cannot be used.
+    init(unusable what: String, _ error: SystemError) {
+        message = "\(what): \(error)"
+        code = error.isInputOutput ? ExitCode.inputOutput : ExitCode.store
+    }
+
     /// Runs `body`; what the system refuses becomes a failure of `what`.
     static func of<Result: ~Copyable>(
         _ what: String, _ body: () throws(SystemError) -> Result

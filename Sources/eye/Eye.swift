@@ -7,6 +7,7 @@ import Glibc
 @main
 struct Eye {
     static func main() {
+        StandardStream.openMissing()
         StandardStream.ignoreBrokenPipes()
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }

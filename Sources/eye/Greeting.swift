@@ -14,12 +14,13 @@ struct Greeting {
     private let http: SocketAddress?
     private let statusPlace: SocketAddress?
     private let first: FirstCredentials?
+    private let hasAccounts: Bool
     /// Whether tokens can be made here.
     private let isWritable: Bool
 
     init(
         _ options: ServeOptions, tcp: SocketAddress?, udp: SocketAddress?, http: SocketAddress?,
-        status: SocketAddress?, first: FirstCredentials?, isWritable: Bool
+        status: SocketAddress?, first: FirstCredentials?, hasAccounts: Bool, isWritable: Bool
     ) {
         self.options = options
         self.tcp = tcp
@@ -27,6 +28,7 @@ struct Greeting {
         self.http = http
         statusPlace = status
         self.first = first
+        self.hasAccounts = hasAccounts
         self.isWritable = isWritable
     }
 
@@ -35,7 +37,9 @@ struct Greeting {
         + #""data":{"path":"/","element":"chat bubble"},"timestamp":"2021-01-01 09:15:27.243860"}"#
 
     var text: String {
-        var lines = ["The Eye \(EyeVersion.text), data in \(options.data)"]
+        // First credentials stand above it.
+        var lines = first == nil ? [] : [""]
+        lines.append("The Eye \(EyeVersion.text), data in \(options.data)")
         var doors: [String] = []
         if let tcp { doors.append("TCP \(tcp)") }
         if let udp { doors.append("UDP \(udp)") }
@@ -44,7 +48,6 @@ struct Greeting {
         if let http { lines.append("  queries  http://\(http)/") }
         if let statusPlace { lines.append("  status   http://\(statusPlace)/-/ready") }
         if options.only != .http { lines.append("  keeps    " + kept) }
-        if let first { lines += [""] + Greeting.credentials(first) }
         lines += [""] + examples
         return lines.joined(separator: "\n") + "\n"
     }
@@ -68,7 +71,11 @@ struct Greeting {
         "the accounts file was missing beside a store with events: a new administrator and a new token were made, the users and tokens "
         + "of before are gone; if that was not meant, stop eye and put a backup of the file in its place"
 
-    /// The credentials that a first start made.
+    /// What is said when they were shown and then not written for sure.
+    static let credentialsWereNotKept =
+        "do not rely on the password and the token above: start again, and if that shows others, they are the ones"
+
+    /// The credentials that a first start makes.
     static func credentials(_ first: FirstCredentials) -> [String] {
         [
             first.isBesideEvents
@@ -96,9 +103,17 @@ struct Greeting {
             ]
         }
         if first == nil {
-            let add =
-                "\(Greeting.quoted(program)) token add NAME --scope ingest --data \(Greeting.quoted(options.data))"
+            let data = "--data \(Greeting.quoted(options.data))"
+            let add = "\(Greeting.quoted(program)) token add NAME --scope ingest \(data)"
             lines.insert(contentsOf: ["Try it, with a token of your own:", "  TOKEN=$(\(add))"], at: 0)
+            if !hasAccounts {
+                // Without accounts no token can be added.
+                lines.insert(
+                    contentsOf: [
+                        "There are no accounts yet. This makes the first ones, and shows their password and token once:",
+                        "  \(Greeting.quoted(program)) init \(data)",
+                    ], at: 0)
+            }
         } else if !lines.isEmpty {
             lines.insert("Try it:", at: 0)
         }

@@ -17,6 +17,14 @@ enum Output {
         }
     }
 
+    /// Writes what is shown only once to stdout, and onto the disk where stdout is a file; throws unless all of it got there.
+    static func secret(_ text: String) throws(SystemError) {
+        guard try StandardStream.write(STDOUT_FILENO, Array(text.utf8)) else {
+            throw SystemError(errno: EPIPE, call: "write")
+        }
+        if StandardStream.size(STDOUT_FILENO) != nil { try StandardStream.synchronize(STDOUT_FILENO) }
+    }
+
     /// One line on stderr; there is nobody to tell when it cannot be written.
     static func error(_ line: String) {
         do throws(SystemError) {

@@ -13,7 +13,6 @@ func runServe(_ invocation: Invocation) -> Int32 {
     let options = ServeCommand.options(invocation)
     let time = SystemTime()
     let log = Log(format: options.logFormat, time: time)
-    var first: FirstCredentials?
     do {
         try Serve.tellCrashPoint(log)
         let signals = try Signals([SIGINT, SIGTERM, SIGHUP])
@@ -24,11 +23,11 @@ func runServe(_ invocation: Invocation) -> Int32 {
         try Serve.prepareFolder(disk, options.data, sockets: isReader ? [] : Serve.sockets, mayBeMissing: isReader)
         if let warning = Serve.openPermissions(disk, options.data) { log.warning(warning) }
         let accounts = AccountFile(disk, folder: options.data, time: time)
-        if !manager.isThere {
-            first = try Serve.firstAccounts(accounts, isReader: isReader)
-            if first?.isBesideEvents ?? false { log.warning(Greeting.accountsWereMissing, ["file": accounts.path]) }
-        }
-        if first == nil, try Serve.isMissing(disk, accounts.path) {
+        // Shown before anything else can end the start: they are made now, and never shown again.
+        let first = manager.isThere ? nil : try Serve.firstAccounts(accounts, isReader: isReader)
+        if first?.isBesideEvents ?? false { log.warning(Greeting.accountsWereMissing, ["file": accounts.path]) }
+        let hasAccounts = try first != nil || !Serve.isMissing(disk, accounts.path)
+        if !hasAccounts {
             guard isReader else { throw Failure(Serve.noAccounts(accounts, options.data), code: ExitCode.store) }
             log.warning("there are no accounts yet: every request is refused until there are", ["file": accounts.path])
         }
@@ -38,8 +37,8 @@ func runServe(_ invocation: Invocation) -> Int32 {
         try ingest?.start()
         let greeting = Greeting(
             options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address,
-            status: http?.statusAddress, first: first, isWritable: disk.isWritable(options.data))
-        first = nil
+            status: http?.statusAddress, first: first, hasAccounts: hasAccounts,
+            isWritable: disk.isWritable(options.data))
         try Output.out(greeting.text)
         manager.socket?.ready(greeting.status)
         ResidentMemory.releaseStart()
@@ -53,8 +52,6 @@ func runServe(_ invocation: Invocation) -> Int32 {
         log.info("stopped: every line that was received is stored")
         return ExitCode.success
     } catch {
-        // They were made, and will never be shown again.
-        if let first { for line in Greeting.credentials(first) { Output.error(line) } }
         let failure = Serve.failure(error)
         for line in failure.lines { Output.error(line) }
         return failure.code
@@ -86,7 +83,7 @@ enum Serve {
             try disk.makeDirectory(folder)
         } catch {
             guard mayBeMissing, error.isUnwritable || error.isMissing else {
-                throw Failure("the data folder '\(folder)' cannot be used: \(error)", code: ExitCode.store)
+                throw Failure(unusable: "the data folder '\(folder)' cannot be used", error)
             }
         }
         try Failure.ofStore { () throws(StoreOpenError) in try DataFolder.check(disk, folder, sockets: sockets) }
@@ -103,11 +100,16 @@ enum Serve {
             + "chmod -R go= \(Greeting.quoted(folder))"
     }
 
-    /// Makes the first accounts where there are none. Nil: there are some, or who only reads may not make them.
+    /// Makes the first accounts where there are none, and shows them. Nil: there are some, or who only reads may not make them.
     static func firstAccounts(_ accounts: AccountFile, isReader: Bool) throws(Failure) -> FirstCredentials? {
+        var isShown = false
         do throws(AccountError) {
-            return try accounts.firstStart()
+            return try accounts.firstStart { first throws(SystemError) in
+                try Output.secret(Greeting.credentials(first).map { $0 + "\n" }.joined())
+                isShown = true
+            }
         } catch {
+            if isShown { throw Failure(error, but: Greeting.credentialsWereNotKept) }
             switch error {
             case .noFolder where isReader: return nil
             case .system(let cause, _) where isReader && cause.isUnwritable: return nil
@@ -152,6 +154,9 @@ enum Serve {
             _exit(ExitCode.inputOutput)
         }
         report(service.recovery, log)
+        for place in service.sampleDamage {
+            log.warning("damage among the samples of refused lines; no event is touched", ["place": place])
+        }
         return service
     }
 
@@ -212,10 +217,8 @@ enum Serve {
         case let error as SystemError: return Failure(error, "cannot start")
         case let error as IngestStartError:
             switch error {
-            // A disk that fails while the store is opened is the same failure as later: nothing was accepted yet.
-            case .store(.unusable(_, let cause)) where cause.isInputOutput || cause.isFailedSync:
-                return Failure("\(error)", code: ExitCode.inputOutput)
-            case .store, .accounts: return Failure("\(error)", code: ExitCode.store)
+            case .store(let cause): return Failure(cause)
+            case .accounts(let cause): return Failure(cause)
             case .bind: return Failure("\(error)", code: ExitCode.cannotBind)
             case .system(let cause): return Failure(cause, "cannot start")
             }

@@ -17,7 +17,7 @@ struct StoreSource {
         do throws(SystemError) {
             _ = try disk.list(folder)
         } catch {
-            throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
+            throw error.isMissing ? Failure(.noFolder(folder)) : Failure(unusable: folder, error)
         }
         reader = StoreReader(disk, folder: folder, data: EventDataReading())
         rejected = RejectedReader(disk, folder: folder)

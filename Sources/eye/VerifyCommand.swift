@@ -62,7 +62,7 @@ enum StoreFolder {
         do throws(SystemError) {
             _ = try disk.list(folder)
         } catch {
-            throw error.isMissing ? Failure(.noFolder(folder)) : Failure("\(folder): \(error)", code: ExitCode.store)
+            throw error.isMissing ? Failure(.noFolder(folder)) : Failure(unusable: folder, error)
         }
         return try Failure.ofStore { () throws(StoreOpenError) in
             try DataFolder.check(disk, folder, onlyFolders: true)
@@ -72,12 +72,12 @@ enum StoreFolder {
 }
 
 extension Failure {
-    /// Runs `body` on a store; what makes it unusable is exit code 4.
+    /// Runs `body` on a store; what makes it unusable is exit code 4, or 74 where the disk failed.
     static func ofStore<Result>(_ body: () throws(StoreOpenError) -> Result) throws(Failure) -> Result {
         do throws(StoreOpenError) {
             return try body()
         } catch {
-            throw Failure("\(error)", code: ExitCode.store)
+            throw Failure(error)
         }
     }
 }

@@ -7,10 +7,11 @@ import Testing
 
 @testable import EyeServer
 
-/// The real disk, but for the log: its writes fail with ENOSPC while it is told to be full, its syncs take until it is told to go on,
-/// and no segment can be begun (EMFILE) while it lacks descriptors.
+/// The real disk, but for the log: its writes, or those of the watermark, fail with ENOSPC while it is told to be full, its syncs take until
+/// it is told to go on, and no segment can be begun (EMFILE) while it lacks descriptors.
 final class FillableDisk: Disk {
     let isFull = Atomic<Bool>(false)
+    let isMarkFull = Atomic<Bool>(false)
     let isHeld = Atomic<Bool>(false)
     let lacksDescriptors = Atomic<Bool>(false)
     private let real = RealDisk()
@@ -19,10 +20,12 @@ final class FillableDisk: Disk {
         let real: any DiskFile
         let disk: FillableDisk
         let isLog: Bool
-        init(_ real: any DiskFile, _ disk: FillableDisk, isLog: Bool) {
+        let isMark: Bool
+        init(_ real: any DiskFile, _ disk: FillableDisk, isLog: Bool, isMark: Bool) {
             self.real = real
             self.disk = disk
             self.isLog = isLog
+            self.isMark = isMark
         }
         func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
             try real.read(into: buffer, at: offset)
@@ -34,6 +37,7 @@ final class FillableDisk: Disk {
                 try real.write(half, at: offset)
                 throw SystemError(errno: ENOSPC, call: "pwritev")
             }
+            if isMark && disk.isMarkFull.load(ordering: .relaxed) { throw SystemError(errno: ENOSPC, call: "pwritev") }
             try real.write(pieces, at: offset)
         }
         func synchronize() throws(SystemError) {
@@ -49,7 +53,7 @@ final class FillableDisk: Disk {
         if isLog, mode == .create, lacksDescriptors.load(ordering: .relaxed) {
             throw SystemError(errno: EMFILE, call: "open")
         }
-        return File(try real.open(path, mode), self, isLog: isLog)
+        return File(try real.open(path, mode), self, isLog: isLog, isMark: path.contains("/watermark"))
     }
     func list(_ directory: String) throws(SystemError) -> [String] { try real.list(directory) }
     func rename(_ from: String, to: String) throws(SystemError) { try real.rename(from, to: to) }
@@ -64,19 +68,27 @@ final class FillableDisk: Disk {
 }
 
 @Suite struct FullDiskTests {
-    @Test func aFullDiskRefusesAndResumesByItself() throws {
+    /// Also where it is the watermark alone that finds no room.
+    @Test(arguments: [false, true]) func aFullDiskRefusesAndResumesByItself(isMark: Bool) throws {
         let disk = FillableDisk()
+        func fill(_ isFull: Bool) {
+            if isMark {
+                disk.isMarkFull.store(isFull, ordering: .relaxed)
+            } else {
+                disk.isFull.store(isFull, ordering: .relaxed)
+            }
+        }
         let ingest = try RunningIngest(disk: disk)
         let client = try ingest.connectTCP()
         try client.send("MODE each\n\(ingest.line())\n")
         #expect(try client.readLine() == "+OK each")
         #expect(try client.readLine() == "+OK 1 1")
-        disk.isFull.store(true, ordering: .relaxed)
+        fill(true)
         for line in 2...20 {
             try client.send(ingest.line() + "\n")
             #expect(try client.readLine()?.hasPrefix("-ERR \(line) storage-full ") == true)
         }
-        disk.isFull.store(false, ordering: .relaxed)
+        fill(false)
         var line = 20
         var answer = ""
         repeat {

@@ -175,6 +175,27 @@ private func find(_ book: AccountBook, _ secret: String, _ now: Int64) -> TokenE
         #expect(!text.contains(first.token) && !text.contains(first.password))
     }
 
+    /// What could not be shown does not count: it is shown before the file has its name, nothing is left of it, and the next start has others.
+    @Test func firstCredentialsCountOnceTheyAreShown() throws {
+        let disk = SimulatedDisk()
+        disk.directories = ["d"]
+        let file = AccountFile(disk, folder: "d", time: SettableTime())
+        let refusal = SystemError(errno: ENOSPC, call: "write")
+        var shown: [String] = []
+        let failure = #expect(throws: AccountError.self) {
+            try file.firstStart { first throws(SystemError) in
+                shown.append(first.token)
+                #expect(disk.names["d/accounts"] == nil && disk.names["d/accounts.tmp"]?.pending.isEmpty == true)
+                throw refusal
+            }
+        }
+        #expect(failure == .notShown(refusal) && failure?.isUnusableStore == false)
+        #expect(disk.names.isEmpty)
+        let first = try #require(try file.firstStart { first throws(SystemError) in shown.append(first.token) })
+        #expect(shown.count == 2 && shown[0] != shown[1] && shown[1] == first.token)
+        #expect(try find(file.load(), first.token, SettableTime().nowMicroseconds()) != nil)
+    }
+
     /// Accounts that were moved away: events keep token ids, so those that were used are not given again.
     @Test func secondFirstStart() throws {
         let folder = try AccountFolder()

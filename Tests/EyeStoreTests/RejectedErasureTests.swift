@@ -68,7 +68,7 @@ import Testing
         #expect(try log.commit([frame]) == .durable)
         try log.close()
         let next = try RejectedLog.open(disk, folder: "d", bytesMax: 200_000, options: .test(), time: TestTime())
-        #expect(next.recovery.isClean && next.nextID == 402)
+        #expect(next.damage.isEmpty && next.nextID == 402)
         #expect(try Self.samples(disk).count == 401)
     }
 }

@@ -324,7 +324,7 @@ import Testing
         #expect(store.files("sealed").isEmpty)
         #expect(store.writer.keeping.lastError?.contains("half of --min-free-bytes") ?? false)
         store.disk.free = 1 << 30
-        store.time.monotonic += StoreLimits.sealRetryNanoseconds
+        store.time.monotonic += StoreLimits.sealRoomLookNanoseconds
         try store.seal()
         #expect(store.files("log").count == 1)
         try store.expectAll()

@@ -54,6 +54,10 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
     /// Bytes that may still be written before ENOSPC; nil: endless.
     var room: Int?
     var fullErrno: Int32 = ENOSPC
+    /// Overwritten bytes need room too, as on btrfs.
+    var isCopyOnWrite = false
+    /// Files that cannot be opened for reading: EIO.
+    var unreadable: Set<String> = []
     /// The number of the sync that fails with EIO (data is then as if never written, and marked clean).
     var failingSync: Int?
     /// Reported by `freeBytes` …
@@ -87,12 +91,15 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             for piece in pieces { bytes.append(contentsOf: piece) }
             var isFull = false
             if let room = disk.room {
-                let growth = max(0, Int(offset) + bytes.count - node.now.count)
+                func needed() -> Int {
+                    disk.isCopyOnWrite ? bytes.count : max(0, Int(offset) + bytes.count - node.now.count)
+                }
+                let growth = needed()
                 if growth > room {
                     bytes.removeLast(min(bytes.count, growth - room))
                     isFull = true
                 }
-                disk.room = room - max(0, Int(offset) + bytes.count - node.now.count)
+                disk.room = room - needed()
             }
             if !bytes.isEmpty {
                 Node.apply(.write(offset: Int(offset), bytes: bytes), to: &node.now)
@@ -160,6 +167,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
         try alive("open")
         switch mode {
         case .read, .write:
+            if mode == .read, unreadable.contains(path) { throw SystemError(errno: EIO, call: "open") }
             guard let node = names[path] else { throw SystemError(errno: ENOENT, call: "open") }
             return File(self, node, isWritable: mode == .write)
         case .create:

@@ -33,4 +33,26 @@ import Testing
         }
         #expect(writer.nextEventID == 1)
     }
+
+    /// The lock is the folder's, whatever is removed from it.
+    @Test func aRemovedLockFileLetsNobodyIn() throws {
+        let folder = try TemporaryFolder()
+        let disk = RealDisk()
+        var writer: StoreWriter? = try StoreWriter.open(disk, folder: folder.path, options: .test(), time: TestTime())
+        #expect(try StoreLock.isHeld(disk, folder: folder.path))
+        try disk.remove(folder.path + "/LOCK")
+        #expect(try StoreLock.isHeld(disk, folder: folder.path))
+        #expect {
+            _ = try StoreWriter.open(disk, folder: folder.path, options: .test(), time: TestTime())
+        } throws: { error in
+            if case .locked = error as? StoreOpenError { return true }
+            return false
+        }
+        // It has made nothing either.
+        #expect(throws: SystemError.self) { try disk.stamp(folder.path + "/LOCK") }
+        #expect(writer?.nextEventID == 1)
+        writer = nil
+        #expect(try !StoreLock.isHeld(disk, folder: folder.path))
+        writer = try StoreWriter.open(disk, folder: folder.path, options: .test(), time: TestTime())
+    }
 }

@@ -33,14 +33,15 @@ final class ServedEye {
         process.standardOutput = try output.write("out")
         process.standardError = try output.write("err")
         try process.run()
-        // It is written at once, so what ends with a line feed is whole.
+        // Behind the first credentials it is written at once, so what ends with a line feed is whole.
         try wait("the greeting of eye serve; stderr: \(try output.read("err"))") {
             greeting = try output.read("out")
-            return greeting.hasSuffix("\n") || !process.isRunning
+            return greeting.contains("The Eye ") && greeting.hasSuffix("\n") || !process.isRunning
         }
         if !process.isRunning {
             process.waitUntilExit()
-            throw EndedEarly(code: process.terminationStatus, error: try output.read("err"))
+            throw EndedEarly(
+                code: process.terminationStatus, out: try output.read("out"), error: try output.read("err"))
         }
     }
 
@@ -145,6 +146,7 @@ final class ServedEye {
 /// It ended instead of serving.
 struct EndedEarly: Error {
     var code: Int32
+    var out: String
     var error: String
 }
 

@@ -366,6 +366,8 @@ import Testing
         let reader = try ServedStore(data, Self.httpOnly, environment: ["NOTIFY_SOCKET": "/nowhere"])
         try #require(try reader.isReady(), "\(reader.log)")
         #expect(reader.log.contains("there are no accounts yet"), "\(reader.log)")
+        // No token can be added before there are accounts.
+        #expect(reader.out.contains(" init --data \(data)\nTry it"), "\(reader.out)")
         #expect(try reader.get("/-/ready").contains("no-accounts: nobody can log in; there are no accounts yet"))
         #expect(try reader.get("/events/", token: "none").hasPrefix("HTTP/1.1 401"))
         #expect(try CommandRun(["init", "--data", data]).code == 0)

@@ -32,6 +32,8 @@ public enum AccountError: Error, Equatable, Sendable {
     case signInOutdated
     /// crypt(3) failed.
     case hashingFailed
+    /// The first credentials could not be shown to anybody.
+    case notShown(SystemError)
 
     /// Whether it is the folder or the file that cannot be used (exit code 4), rather than the request.
     public var isUnusableStore: Bool {
@@ -73,6 +75,9 @@ extension AccountError: CustomStringConvertible {
         case .ambiguousToken(let name): "\"\(name)\" is the id of one token and the name of another: give the other id"
         case .alreadyRevoked(let name): "token \"\(name)\" is revoked already"
         case .signInOutdated: "the user or the password has changed meanwhile: log in again"
+        case .notShown(let error):
+            "the first password and token could not be written to stdout (\(error)): nobody has seen them, so no account was made; start "
+                + "again with a stdout that takes them"
         case .hashingFailed: "crypt(3) could not hash the password: is libcrypt with yescrypt installed?"
         }
     }

@@ -63,8 +63,11 @@ public final class AccountFile: Sendable {
     }
 
     /// Makes the folder's first accounts: user `admin` with a random password and an ingest token named `first`. Nil when
-    /// there is an accounts file already, whatever its state. The folder must exist.
-    public func firstStart() throws(AccountError) -> FirstCredentials? {
+    /// there is an accounts file already, whatever its state. The folder must exist. `show` is given them when all is written but the
+    /// file's name, so that they count only once somebody can have seen them: when it throws (`.notShown`), nothing is made.
+    public func firstStart(
+        show: (FirstCredentials) throws(SystemError) -> Void = { _ in }
+    ) throws(AccountError) -> FirstCredentials? {
         // Without the lock first: where nothing can be written, what is there can be read.
         if try isThere() { return nil }
         let lock = try takeLock()
@@ -81,10 +84,12 @@ public final class AccountFile: Sendable {
         _ = try records.addUser(named: "admin", passwordHash: try hash(password), scopes: .admin, now: now)
         _ = try records.addToken(
             named: "first", digest: TokenSecret.digest(secret), scopes: .ingest, expires: nil, now: now)
-        let isBesideEvents = isBesideEvents
-        try replace(&records)
-        return FirstCredentials(
+        let first = FirstCredentials(
             userName: "admin", password: password, tokenName: "first", token: secret, isBesideEvents: isBesideEvents)
+        try replace(&records) { () throws(AccountError) in
+            do throws(SystemError) { try show(first) } catch { throw .notShown(error) }
+        }
+        return first
     }
 
     private func isThere() throws(AccountError) -> Bool {
@@ -226,8 +231,10 @@ public final class AccountFile: Sendable {
         }
     }
 
-    /// Under the lock: what is in the temporary file is nobody else's.
-    private func replace(_ records: inout AccountRecords) throws(AccountError) {
+    /// Under the lock: what is in the temporary file is nobody else's. `ready` is called when that is durable and has not its name yet.
+    private func replace(
+        _ records: inout AccountRecords, ready: () throws(AccountError) -> Void = {}
+    ) throws(AccountError) {
         records.generation += 1
         let bytes = AccountText.write(records)
         guard bytes.count <= AccountLimits.fileBytesMax else { throw .full(path) }
@@ -241,6 +248,17 @@ public final class AccountFile: Sendable {
             let file = try disk.open(temporary, .create)
             try file.write(all: bytes)
             try file.synchronize()
+        } catch {
+            discard(temporary)
+            throw .system(error, path: path)
+        }
+        do throws(AccountError) {
+            try ready()
+        } catch {
+            discard(temporary)
+            throw error
+        }
+        do throws(SystemError) {
             try disk.rename(temporary, to: path)
             CrashPoint.reach(.accountsReplaced)
             try disk.synchronizeDirectory(folder)

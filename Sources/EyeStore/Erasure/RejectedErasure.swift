@@ -1,5 +1,5 @@
 // Samples of refused lines that name an erased session are emptied: code and time stay, message, source and line go. A segment with such a
-// sample is written anew beside the old one, synced, and takes its name; the active one is closed first. Copies of torn tails go whole.
+// sample is written anew beside the old one, synced, and takes its name; the active one is closed first. Copies of torn tails, and what a start has set aside, go whole.
 // Used by the housekeeping thread, which writes `rejected/`.
 
 import EyeSystem
@@ -82,7 +82,7 @@ extension RejectedLog {
     /// Empties every sample that names the session; returns how many. Nil: there is no room to write a segment anew.
     public func erase(_ session: SessionNeedle) throws(SystemError) -> Int? {
         var erased = 0
-        for name in try disk.list(folder + "/log") where name.hasSuffix(".torn") {
+        for name in try disk.list(folder + "/log") where name.hasSuffix(".torn") || name.hasSuffix(".bad") {
             try disk.removeIfPresent(folder + "/log/" + name)
         }
         let bases = segments.map(\.base) + [log.active.base]
@@ -92,8 +92,9 @@ extension RejectedLog {
             guard found.hits > 0 else { continue }
             if base == log.active.base {
                 let before = log.active
-                guard try log.closeSegment() else { return nil }
-                segments.append((before.base, before.bytes))
+                let isClosed = try log.closeSegment()
+                if log.active.base != before.base { segments.append((before.base, before.bytes)) }
+                guard isClosed else { return nil }
             }
             do throws(SystemError) {
                 let written = try found.segment.make(

@@ -479,10 +479,15 @@ extension SegmentKeeper {
         if let rewrite = desk.rewrite { drop(rewrite.name.first) }
         desk.rewrite = nil
         desk.hiddenJob = nil
-        shared.withLock { $0.isListStale = true }
         let now = time.monotonicNanoseconds()
-        desk.pauseUntil = error.isSync ? UInt64.max : now + StoreLimits.sealRetryNanoseconds
         let isFloor = WorkRoom.isFloor(error)
+        if isFloor {
+            // To look again costs little, and nothing was found to be other than it was listed.
+            desk.pauseUntil = now + StoreLimits.sealRoomLookNanoseconds
+        } else {
+            listAgain()
+            desk.pauseUntil = error.isSync ? UInt64.max : now + StoreLimits.sealRetryNanoseconds
+        }
         fail(
             isFloor
                 ? "no room: less than half of --min-free-bytes would be left" : error.isFull ? "no room" : "\(error)")

@@ -82,7 +82,7 @@ wrap=()
 segment_bytes=8M
 min_free=1M
 serve() {
-    local line fifo=$work/fifo began=$EPOCHREALTIME
+    local line fifo=$work/fifo began=$EPOCHREALTIME greeted=
     tcp='' udp='' http=''
     # A new one each time: the last life's words must not be taken for this one's.
     rm -f "$fifo" && mkfifo "$fifo"
@@ -92,10 +92,12 @@ serve() {
     exec 9<"$fifo"
     while read -r -t 20 -u 9 line; do
         case $line in
+        "The Eye "*) greeted=yes ;;
         *" TCP "*) tcp=${line#* TCP }; tcp=${tcp%% *}; tcp=${tcp##*:} ;;&
         *" UDP "*) udp=${line#* UDP }; udp=${udp%% *}; udp=${udp##*:} ;;&
         *queries*http://*) http=${line##*:}; http=${http%/} ;;
-        '') break ;;
+        # The first blank line stands behind first credentials, if there are any.
+        '') [ -n "$greeted" ] && break ;;
         esac
     done
     exec 9<&-

@@ -7,6 +7,8 @@
 //   FAULT_HANG=FILE      while FILE exists, fdatasync sleeps 10 s
 //   FAULT_READONLY=FILE  while FILE exists, every write fails with EROFS
 //   FAULT_WRITES=1       every 7th write is interrupted (EINTR), every 7th + 3 is short
+//   FAULT_UNREADABLE=TEXT  every pread of a file whose path ends in TEXT fails with EIO
+//   FAULT_FOLDER_LOCKS=1 flock of a folder fails with EBADF, as on NFS
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -34,13 +37,23 @@ static int is_regular(int fd) {
     struct stat about;
     return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
 }
-static int is_derived(int fd) {
-    char link[64], path[4096];
+static int path_of(int fd, char path[4096]) {
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t count = readlink(link, path, sizeof path - 1);
+    ssize_t count = readlink(link, path, 4095);
     if (count < 0) return 0;
     path[count] = 0;
-    return strstr(path, "/sealed/") != NULL || strstr(path, "/index/") != NULL;
+    return 1;
+}
+static int is_derived(int fd) {
+    char path[4096];
+    return path_of(fd, path) && (strstr(path, "/sealed/") != NULL || strstr(path, "/index/") != NULL);
+}
+static int ends_in(int fd, const char *text) {
+    char path[4096];
+    if (!path_of(fd, path)) return 0;
+    size_t all = strlen(path), end = strlen(text);
+    return all >= end && strcmp(path + all - end, text) == 0;
 }
 static long number(const char *name) {
     const char *text = getenv(name);
@@ -115,5 +128,16 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) {
         pthread_mutex_unlock(&mutex);
     }
     return wrote;
+}
+ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
+    const char *text = getenv("FAULT_UNREADABLE");
+    if (text && ends_in(fd, text)) { errno = EIO; return -1; }
+    return syscall(SYS_pread64, fd, to, bytes, at);
+}
+ssize_t pread64(int fd, void *to, size_t bytes, off64_t at) { return pread(fd, to, bytes, at); }
+int flock(int fd, int operation) {
+    struct stat about;
+    if (number("FAULT_FOLDER_LOCKS") && fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) { errno = EBADF; return -1; }
+    return (int)syscall(SYS_flock, fd, operation);
 }
 ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off64_t at) { return pwritev(fd, pieces, count, at); }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A full disk (promise 6): a small tmpfs filled and freed; EFBIG; a file system that turns read-only; short and interrupted writes.
+# A full disk (promise 6): a small tmpfs filled and freed; one that a burst fills and sealing drains; EFBIG; a file system that turns read-only; short and interrupted writes.
 # Refused lines are never stored, stored ones never torn, queries go on, and ingest goes on within 1 s after there is room.
 . "$(dirname "$0")/common.sh"
 rounds=$(chosen 20 3)
@@ -26,8 +26,8 @@ check_load() {
     last_refused=$more
 }
 query() { "$witness" get "$http" "/events/?limit=1" "$token" >"$work/answer" || fail "$1: a query answered $(head -1 "$work/answer")"; }
-# await_refusal / await_stored: block on the ledger, which grows with each acknowledgement, or on the log; up to 5 s.
-await_log() { timeout 5 tail -n +"$2" -F "$work/serve.log" 2>/dev/null | grep -q -m1 "$1"; }
+# await_log WORDS LINE [SECONDS]: blocks until the log has them from that line on; up to 5 s.
+await_log() { timeout "${3:-5}" tail -n +"$2" -F "$work/serve.log" 2>/dev/null | grep -q -m1 "$1"; }
 
 heading "tmpfs of 16 MiB filled and freed $rounds times"
 if mkdir -p "$data" && mount -t tmpfs -o size=16m none "$data" 2>/dev/null; then
@@ -84,6 +84,36 @@ if mkdir -p "$data" && mount -t tmpfs -o size=16m none "$data" 2>/dev/null; then
 else
     say "SKIP: no right to mount a tmpfs"
 fi
+rm -rf "$data"
+mkdir -p "$data"
+
+heading "a burst fills a tmpfs of 48 MiB to the floor; nobody makes room but sealing"
+if mount -t tmpfs -o size=48m none "$data" 2>/dev/null; then
+    mounted+=("$data")
+    accounts
+    min_free=8M
+    segment_bytes=4M
+    serve || fail "burst: did not start"
+    from=$(($(wc -l <"$work/serve.log") + 1))
+    load_on 60
+    event='{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"burst","name":"n","data":{"path":"/a/longer/path/of/some/page","n":12345},"timestamp":"2021-01-01T00:00:00Z"}'
+    yes "$event" | head -n 400000 | "$EYE" send --tcp "127.0.0.1:$tcp" --token "$token" >"$work/burst.out" 2>&1
+    await_log "disk full" "$from" || fail "burst: nothing was refused: $(tail -1 "$work/burst.out")"
+    await_log "room again" "$from" 60 || fail "burst: sealing made no room"
+    kill -TERM "$loader"
+    check_load burst
+    query burst
+    stop
+    [ "$code" = 0 ] || fail "burst: the stop ended with $code"
+    "$EYE" verify --data "$data" >"$work/verify.out" || fail "burst: $(tail -1 "$work/verify.out")"
+    compgen -G "$data/sealed/*.seg" >/dev/null || fail "burst: nothing was sealed"
+    say "$(head -1 "$work/verify.out" | cut -d, -f 1,3); clients beside it: $verdict"
+    umount "$data"
+    mounted=()
+else
+    say "SKIP: no right to mount a tmpfs"
+fi
+min_free=1M
 rm -rf "$data"
 mkdir -p "$data"
 

@@ -1,0 +1,32 @@
+// The first password and token that nobody can have seen: a stdout that is full, closed, or read by nobody.
+
+import Foundation
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct FirstSecretsTests {
+    /// They do not count: no account is made, and the next start shows others.
+    @Test(arguments: ["init", "serve --only ingest --tcp off --udp off"], [">/dev/full", ">&-", ">&3"])
+    func whatNobodySawDoesNotCount(_ command: String, _ place: String) throws {
+        let folder = try TemporaryFolder()
+        // Behind descriptor 3 there is a pipe whose reader has ended.
+        let pipe = place == ">&3" ? "exec 3> >(true); wait $!; " : ""
+        let run = try Shell("\(pipe)timeout 20 eye \(command) --data \(folder.path) \(place)")
+        #expect(run.code == 74, "\(run.error)")
+        let lines = run.error.split(separator: "\n")
+        #expect(
+            lines.count == 1 && lines[0].hasPrefix("eye: the first password and token could not be written"), "\(lines)"
+        )
+        #expect(lines.first?.contains("no account was made") == true && run.out.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["accounts.lock"])
+        let next = try CommandRun(["init", "--data", folder.path])
+        #expect(next.code == 0 && next.out.hasPrefix("First start.") && next.error.isEmpty, "\(next.error)")
+    }
+
+    /// They stand above everything else, so that what comes after cannot keep them from being seen.
+    @Test func theyComeFirst() throws {
+        let eye = try ServedEye()
+        let lines = eye.greeting.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines[0].hasPrefix("First start.") && lines[3].isEmpty && lines[4].hasPrefix("The Eye "), "\(lines)")
+        #expect(try eye.eye("token", "list").out.contains("first"))
+    }
+}
