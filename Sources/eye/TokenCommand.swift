@@ -12,7 +12,8 @@ enum TokenCommand {
     private static let add = Command(
         path: ["token", "add"], summary: "Makes a token and prints it.",
         details: [
-            "The token is the only line on stdout. It is shown once: only its SHA-256 is kept.",
+            "The token is the only line on stdout. It is shown once: only its SHA-256 is kept. When stdout does not take",
+            "it, no token is made, and the exit code is 74.",
             "A running service knows it within a second.",
         ],
         operands: [Operand(name: "NAME")],
@@ -27,11 +28,17 @@ enum TokenCommand {
         ],
         run: { invocation throws(Failure) in
             let scopes = invocation.scopes("scope")
-            let made = try Failure.ofAccounts { () throws(AccountError) in
-                try AccountsOption.file(invocation).addToken(
-                    named: invocation.operands[0], scopes: scopes, lifetimeMicroseconds: invocation.duration("expires"))
+            var isShown = false
+            do throws(AccountError) {
+                _ = try AccountsOption.file(invocation).addToken(
+                    named: invocation.operands[0], scopes: scopes, lifetimeMicroseconds: invocation.duration("expires")
+                ) { secret throws(SystemError) in
+                    try Output.secret("\(secret)\n")
+                    isShown = true
+                }
+            } catch {
+                throw isShown ? Failure(error, but: "do not rely on the token that was shown") : Failure(error)
             }
-            try Output.out("\(made.secret)\n")
             return ExitCode.success
         })
 

@@ -71,4 +71,30 @@ import Testing
         #expect(next.damage.isEmpty && next.nextID == 402)
         #expect(try Self.samples(disk).count == 401)
     }
+
+    /// A segment that the disk cannot read may name it: it goes, and what a start has set aside too.
+    @Test func whatCannotBeReadGoes() throws {
+        let disk = SimulatedDisk()
+        let log = try RejectedLog.open(disk, folder: "d", bytesMax: 200_000, options: .test(), time: TestTime())
+        for number in 1...200 {
+            let frame = Frame()
+            var sample = RejectedLogTests.sample(number, line: 300)
+            if number == 1 || number == 200 { sample.line = Array("{\"session_id\":\"\(Self.text)\"".utf8) }
+            #expect(frame.appendRejected(sample))
+            #expect(try log.commit([frame]) == .durable)
+        }
+        let names = disk.names.keys.filter { $0.hasPrefix("d/rejected/log/") }.sorted()
+        #expect(names.count > 2)
+        _ = try disk.open("d/rejected/log/00000000000000000001.log.bad", .create)
+        disk.unreadable = [names[0]]
+        #expect(try log.erase(SessionNeedle(Self.session)) == 1)
+        #expect(!disk.names.keys.contains { $0 == names[0] || $0.hasSuffix(".bad") })
+        disk.unreadable = [names[names.count - 1]]
+        #expect(try log.erase(SessionNeedle(Self.session)) == 0)
+        #expect(disk.names[names[names.count - 1]] == nil)
+        let frame = Frame()
+        #expect(frame.appendRejected(RejectedLogTests.sample(201)))
+        #expect(try log.commit([frame]) == .durable && log.nextID == 202)
+        #expect(try Self.samples(disk).last?.id == 201)
+    }
 }

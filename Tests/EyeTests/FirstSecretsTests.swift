@@ -1,4 +1,4 @@
-// The first password and token that nobody can have seen: a stdout that is full, closed, or read by nobody.
+// Secrets that are shown once and that nobody can have seen: a stdout that is full, closed, or read by nobody.
 
 import Foundation
 import Testing
@@ -14,12 +14,23 @@ import Testing
         #expect(run.code == 74, "\(run.error)")
         let lines = run.error.split(separator: "\n")
         #expect(
-            lines.count == 1 && lines[0].hasPrefix("eye: the first password and token could not be written"), "\(lines)"
+            lines.count == 1 && lines[0].hasPrefix("eye: what is shown this once could not be written"), "\(lines)"
         )
-        #expect(lines.first?.contains("no account was made") == true && run.out.isEmpty)
+        #expect(lines.first?.contains("nothing was made") == true && run.out.isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["accounts.lock"])
         let next = try CommandRun(["init", "--data", folder.path])
         #expect(next.code == 0 && next.out.hasPrefix("First start.") && next.error.isEmpty, "\(next.error)")
+    }
+
+    /// Nor does a further token: its name is still free.
+    @Test func aTokenThatNobodySawIsNotMade() throws {
+        let folder = try TemporaryFolder()
+        #expect(try CommandRun(["init", "--data", folder.path]).code == 0)
+        let add = "eye token add shop --data \(folder.path)"
+        let run = try Shell("\(add) >/dev/full")
+        #expect(run.code == 74 && run.error.contains("nothing was made"), "\(run.error)")
+        let again = try Shell(add)
+        #expect(again.code == 0 && again.out.utf8.count == 41, "\(again.error)")
     }
 
     /// They stand above everything else, so that what comes after cannot keep them from being seen.

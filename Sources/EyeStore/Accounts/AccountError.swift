@@ -32,7 +32,7 @@ public enum AccountError: Error, Equatable, Sendable {
     case signInOutdated
     /// crypt(3) failed.
     case hashingFailed
-    /// The first credentials could not be shown to anybody.
+    /// A secret could not be shown to anybody.
     case notShown(SystemError)
 
     /// Whether it is the folder or the file that cannot be used (exit code 4), rather than the request.
@@ -76,8 +76,8 @@ extension AccountError: CustomStringConvertible {
         case .alreadyRevoked(let name): "token \"\(name)\" is revoked already"
         case .signInOutdated: "the user or the password has changed meanwhile: log in again"
         case .notShown(let error):
-            "the first password and token could not be written to stdout (\(error)): nobody has seen them, so no account was made; start "
-                + "again with a stdout that takes them"
+            "what is shown this once could not be written to stdout (\(error)): nobody has seen it, so nothing was made; try again with a "
+                + "stdout that takes it"
         case .hashingFailed: "crypt(3) could not hash the password: is libcrypt with yescrypt installed?"
         }
     }

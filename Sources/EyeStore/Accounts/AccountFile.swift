@@ -114,15 +114,17 @@ public final class AccountFile: Sendable {
         }
     }
 
-    /// Reads, changes and replaces the file under the lock. When the change throws, nothing is written.
+    /// Reads, changes and replaces the file under the lock. When the change throws, nothing is written; nor when `ready` does, which is called
+    /// when the new file is durable and has not its name yet.
     public func update<Result>(
-        _ change: (inout AccountRecords, _ now: Int64) throws(AccountError) -> Result
+        _ change: (inout AccountRecords, _ now: Int64) throws(AccountError) -> Result,
+        ready: () throws(AccountError) -> Void = {}
     ) throws(AccountError) -> Result {
         let lock = try takeLock()
         defer { withExtendedLifetime(lock) {} }
         var records = try read().records
         let result = try change(&records, time.nowMicroseconds())
-        try replace(&records)
+        try replace(&records, ready: ready)
         return result
     }
 
@@ -147,16 +149,22 @@ public final class AccountFile: Sendable {
         try update { (records, _) throws(AccountError) in try records.setPassword(of: name, hash: hash) }
     }
 
-    /// Adds a token that lives for `lifetimeMicroseconds`, or until it is revoked; returns its secret, which is kept nowhere.
+    /// Adds a token that lives for `lifetimeMicroseconds`, or until it is revoked; returns its secret, which is kept nowhere. `show` is given
+    /// that as in `firstStart`.
     public func addToken(
-        named name: String, scopes: Scopes, lifetimeMicroseconds: Int64? = nil
+        named name: String, scopes: Scopes, lifetimeMicroseconds: Int64? = nil,
+        show: (_ secret: String) throws(SystemError) -> Void = { _ in }
     ) throws(AccountError) -> (entry: TokenEntry, secret: String) {
         let secret = newSecret()
-        let entry = try update { (records, now) throws(AccountError) in
-            try records.addToken(
-                named: name, digest: TokenSecret.digest(secret), scopes: scopes,
-                expires: lifetimeMicroseconds.map { now + $0 }, now: now)
-        }
+        let entry = try update(
+            { (records, now) throws(AccountError) in
+                try records.addToken(
+                    named: name, digest: TokenSecret.digest(secret), scopes: scopes,
+                    expires: lifetimeMicroseconds.map { now + $0 }, now: now)
+            },
+            ready: { () throws(AccountError) in
+                do throws(SystemError) { try show(secret) } catch { throw .notShown(error) }
+            })
         return (entry, secret)
     }
 
@@ -231,7 +239,7 @@ public final class AccountFile: Sendable {
         }
     }
 
-    /// Under the lock: what is in the temporary file is nobody else's. `ready` is called when that is durable and has not its name yet.
+    /// Under the lock: what is in the temporary file is nobody else's. `ready`: see `update`.
     private func replace(
         _ records: inout AccountRecords, ready: () throws(AccountError) -> Void = {}
     ) throws(AccountError) {

@@ -79,7 +79,8 @@ extension RejectedSample {
 }
 
 extension RejectedLog {
-    /// Empties every sample that names the session; returns how many. Nil: there is no room to write a segment anew.
+    /// Empties every sample that names the session; returns how many. Nil: there is no room to write a segment anew. What cannot be read
+    /// cannot be emptied: such a segment goes as a whole.
     public func erase(_ session: SessionNeedle) throws(SystemError) -> Int? {
         var erased = 0
         for name in try disk.list(folder + "/log") where name.hasSuffix(".torn") || name.hasSuffix(".bad") {
@@ -88,13 +89,17 @@ extension RejectedLog {
         let bases = segments.map(\.base) + [log.active.base]
         for (index, base) in bases.enumerated() {
             let limit = index == bases.count - 1 ? log.active.bytes : nil
-            let found = try emptied(base, limit: limit, session)
-            guard found.hits > 0 else { continue }
+            let found = try readable(base, limit: limit, session)
+            guard found.map({ $0.hits > 0 }) ?? true else { continue }
             if base == log.active.base {
                 let before = log.active
                 let isClosed = try log.closeSegment()
                 if log.active.base != before.base { segments.append((before.base, before.bytes)) }
                 guard isClosed else { return nil }
+            }
+            guard let found else {
+                try drop(base)
+                continue
             }
             do throws(SystemError) {
                 let written = try found.segment.make(
@@ -110,6 +115,22 @@ extension RejectedLog {
             erased += found.hits
         }
         return erased
+    }
+
+    /// `emptied`; nil: the segment cannot be read.
+    private func readable(_ base: UInt64, limit: Int64?, _ session: SessionNeedle) throws(SystemError) -> Emptied? {
+        do throws(SystemError) {
+            return try emptied(base, limit: limit, session)
+        } catch {
+            if error.isOutOfDescriptors { throw error }
+            return nil
+        }
+    }
+
+    private func drop(_ base: UInt64) throws(SystemError) {
+        try disk.removeIfPresent(folder + "/log/" + SegmentFolder.name(base, ".log"))
+        try disk.synchronizeDirectory(folder + "/log")
+        segments.removeAll { $0.base == base }
     }
 
     private struct Emptied {
