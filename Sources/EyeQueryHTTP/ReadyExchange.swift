@@ -63,7 +63,7 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
                     ? "damage: 1 closed segment is damaged and not sealed; 'eye verify' names it"
                     : "damage: \(segments) closed segments are damaged and not sealed; 'eye verify' lists them")
         }
-        if let places = numbers["eye_rejected_damaged_places"], places > 0 {
+        if let places = numbers["eye_rejected_damaged_ranges"], places > 0 {
             notes.append(
                 "samples: the last start found \(places == 1 ? "1 damaged place" : "\(places) damaged places") among the samples of "
                     + "refused lines; no event is touched; the ingest side's log tells more")

@@ -71,7 +71,7 @@ final class MetricsSource: Sendable {
             "eye_rejected_samples_evicted_total", "Samples of refused lines deleted to stay within the bound.",
             parts.housekeeping.samplesEvicted)
         text.gauge(
-            "eye_rejected_damaged_places",
+            "eye_rejected_damaged_ranges",
             "Damaged places among the samples of refused lines that the last start found (its log names them).",
             UInt64(parts.damagedSamples))
         let recovery = parts.recovery

@@ -82,8 +82,8 @@ private let event =
         }
         #expect(reasons("# HELP eye_store_full x\neye_store_full 1\n") == (true, 0))
         #expect(reasons("eye_store_full 0\neye_store_sealing_failed 1\n") == (false, 1))
-        #expect(reasons("eye_rejected_damaged_places 2\n") == (false, 1))
-        #expect(reasons("eye_rejected_damaged_places 0\n") == (false, 0))
+        #expect(reasons("eye_rejected_damaged_ranges 2\n") == (false, 1))
+        #expect(reasons("eye_rejected_damaged_ranges 0\n") == (false, 0))
     }
 
     /// One is no plural, and what is missing has no bytes.

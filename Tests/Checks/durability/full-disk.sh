@@ -92,7 +92,7 @@ if mount -t tmpfs -o size=48m none "$data" 2>/dev/null; then
     mounted+=("$data")
     accounts
     min_free=8M
-    segment_bytes=4M
+    segment_bytes=1M
     serve || fail "burst: did not start"
     from=$(($(wc -l <"$work/serve.log") + 1))
     load_on 60
