@@ -211,14 +211,14 @@ public final class RealDisk: Disk {
 
     public func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
         let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_NONBLOCK)
-        try RealLock.take(file.number, LOCK_EX, waitMilliseconds: waitMilliseconds)
+        try RealLock.take(file, LOCK_EX, waitMilliseconds: waitMilliseconds)
         return RealLock(file)
     }
 
     public func lockDirectory(_ path: String, waitMilliseconds: Int) throws(SystemError) -> (any DiskLock)? {
         let directory = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
         do throws(SystemError) {
-            try RealLock.take(directory.number, LOCK_EX, waitMilliseconds: waitMilliseconds)
+            try RealLock.take(directory, LOCK_EX, waitMilliseconds: waitMilliseconds)
         } catch {
             if RealLock.isUnknown(error) { return nil }
             throw error
@@ -231,7 +231,7 @@ public final class RealDisk: Disk {
     public func isLocked(_ path: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
             let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
-            try RealLock.take(file.number, LOCK_SH, waitMilliseconds: 0)
+            try RealLock.take(file, LOCK_SH, waitMilliseconds: 0)
         } catch {
             if error.isMissing || RealLock.isUnknown(error) { return false }
             if error.call.description == RealLock.call.description, error.isWouldBlock { return true }
@@ -254,10 +254,11 @@ private final class RealLock: DiskLock {
     static let call: StaticString = "flock"
     private static let pauseMilliseconds = 10
 
-    /// flock(2) with `operation`; EWOULDBLOCK when somebody else holds it after `waitMilliseconds`.
-    static func take(_ descriptor: Int32, _ operation: Int32, waitMilliseconds: Int) throws(SystemError) {
+    /// flock(2) with `operation`; EWOULDBLOCK when somebody else holds it after `waitMilliseconds`. Lent, so that `file` is open until the end: a
+    /// number that was only read may be closed behind it.
+    static func take(_ file: borrowing Descriptor, _ operation: Int32, waitMilliseconds: Int) throws(SystemError) {
         var waited = 0
-        while flock(descriptor, operation | LOCK_NB) != 0 {
+        while flock(file.number, operation | LOCK_NB) != 0 {
             if errno == EINTR { continue }
             // Not `SystemError.last`: where a lock is one on bytes, a directory, which nobody can write, gives EBADF.
             if errno != EWOULDBLOCK || waited >= waitMilliseconds { throw SystemError(errno: errno, call: call) }

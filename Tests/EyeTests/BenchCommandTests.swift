@@ -60,7 +60,8 @@ import Testing
         let path = "\(served.folder.path)/lines"
         let event =
             #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"n":1},"timestamp":"2021-01-01T00:00:00Z"}"#
-        try Data("\(event)\r\n\r\n\n# comment\r\n{\"a\":1}\n\(served.token) \(event)".utf8).write(to: URL(filePath: path))
+        let lines = "\(event)\r\n\r\n\n# comment\r\n{\"a\":1}\n\(served.token) \(event)"
+        try Data(lines.utf8).write(to: URL(filePath: path))
         let (_, result) = try run(served, ["--count", "3000", "--file", path])
         #expect(result["accepted"] as? Int == 2000 && result["rejected"] as? Int == 1000)
         try Data("QUIT\n".utf8).write(to: URL(filePath: path))
