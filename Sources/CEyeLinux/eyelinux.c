@@ -281,6 +281,11 @@ void eye_release_program_pages(void) { dl_iterate_phdr(release_object, NULL); }
 
 void eye_release_free_memory(void) { (void)malloc_trim(0); }
 
+void eye_bound_free_memory(int mapped_bytes, int top_bytes) {
+    (void)mallopt(M_MMAP_THRESHOLD, mapped_bytes);
+    (void)mallopt(M_TRIM_THRESHOLD, top_bytes);
+}
+
 int eye_force_receive_buffer(int descriptor, int bytes) {
     return setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
 }

@@ -28,6 +28,8 @@ final class BlockCache {
 
     private let bytesMax: Int
     private var bytes = 0
+    /// Bytes of what made room for others since somebody took the number.
+    private var evictedBytes = 0
     private var entries: [Entry] = []
     /// Where entries are, by their keys: place + 1, or 0; at most half full, linear probing.
     private var places = [UInt32](repeating: 0, count: 64)
@@ -40,6 +42,13 @@ final class BlockCache {
     func nextNumber() -> UInt64 {
         lastNumber += 1
         return lastNumber
+    }
+
+    /// Whether `least` bytes or more made room for others since it was last so. They are free then, in pieces between those that stay.
+    func takeEvicted(_ least: Int) -> Bool {
+        guard evictedBytes >= least else { return false }
+        evictedBytes = 0
+        return true
     }
 
     func find(_ key: Key) -> ByteBuffer? {
@@ -97,6 +106,7 @@ final class BlockCache {
                 continue
             }
             bytes -= entries[hand].bytes
+            evictedBytes += entries[hand].bytes
             clear(slot(entries[hand].key))
             let lastPlace = entries.count - 1
             if hand < lastPlace { places[slot(entries[lastPlace].key)] = UInt32(hand + 1) }

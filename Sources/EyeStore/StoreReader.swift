@@ -7,7 +7,7 @@ import Glibc
 /// Limits of one reader.
 public struct ReaderLimits: Sendable {
     /// Bytes of index and sealed blocks kept.
-    public var blockBytes = 20 << 20
+    public var blockBytes = 12 << 20
     /// Bytes of indexes in memory kept besides the active segment's.
     public var builtIndexBytes = 16 << 20
     /// Log segments whose files are kept open.
@@ -333,6 +333,17 @@ public final class StoreReader {
                 segment.rest(dropIndex: false)
             }
         }
+    }
+
+    /// Gives back to the kernel what blocks that made room for others have left behind, if that is much: a scan of everything leaves as much free
+    /// memory in small pieces as the cache holds. It takes some milliseconds: for whoever has a moment now and then.
+    public func releaseEvicted() {
+        if cache.takeEvicted(StoreReader.releasedBytes) { ResidentMemory.releaseFree() }
+    }
+
+    /// Closes the files of segments; what was learnt of them, and indexes in memory, stay.
+    public func closeFiles() {
+        for segment in kept.values { segment.rest(dropIndex: false) }
     }
 
     private func oldestFirst(_ isWanted: (SegmentName) -> Bool) -> [any KeptSegment] {

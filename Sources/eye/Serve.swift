@@ -10,6 +10,7 @@ import Glibc
 
 /// Runs the service as `invocation` says until it is told to stop; returns the exit code.
 func runServe(_ invocation: Invocation) -> Int32 {
+    ResidentMemory.boundFree()
     let options = ServeCommand.options(invocation)
     let time = SystemTime()
     let log = Log(format: options.logFormat, time: time)

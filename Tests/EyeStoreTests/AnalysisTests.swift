@@ -80,6 +80,30 @@ import Testing
         }
     }
 
+    /// What tables will take when another row group was added is known before it is: none of them doubles beyond its room unseen.
+    @Test func doublingIsKnownBefore() {
+        var sessions = SessionSet(seed: 1)
+        var pairs = PairTable(seed: 1)
+        var values = ValueTable(seed: 1)
+        for group in 0..<40 {
+            let before = (sessions.cost, pairs.cost, values.cost)
+            for row in 0..<StoreLimits.rowsPerGroup {
+                let number = UInt64(group * StoreLimits.rowsPerGroup + row)
+                _ = sessions.number(of: ID128(high: number, low: 0))
+                _ = pairs.number(of: number)
+                _ = Array("value \(number)".utf8).withUnsafeBytes { values.number(of: $0) }
+            }
+            // Of a table that is half full a number takes eight bytes.
+            let count = sessions.count
+            guard group > 0 else { continue }
+            #expect(before.0 >= count * (16 + 8) && before.1 >= count * (8 + 8) && before.2 >= count * (8 + 4 + 8 + 8))
+        }
+        // Where to cut is found by some of them.
+        let part = sessions.narrowed(0.25)
+        let end = Double(part?.end?.high ?? 0) / Double(sessions.count)
+        #expect(abs(end - 0.25) < 0.01)
+    }
+
     /// Medians of more times than are kept take further rounds, funnels of more events than fit in further passes.
     @Test(arguments: [Funnel.Mode.ordered, .strict])
     func rounds(mode: Funnel.Mode) throws {

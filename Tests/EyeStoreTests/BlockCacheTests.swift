@@ -65,4 +65,20 @@ import Testing
         }
         #expect(misses == [50, 0, 0])
     }
+
+    /// What made room is counted until somebody gives it back.
+    @Test func whatMadeRoomIsKnown() {
+        let cache = BlockCache(bytesMax: 1_000)
+        func add(_ count: Int, _ file: UInt64) {
+            for block in 0..<count {
+                cache.add(BlockCache.Key(file: file, part: 1, block: UInt32(block)), Self.buffer(0, bytes: 100))
+            }
+        }
+        add(10, 1)
+        #expect(!cache.takeEvicted(100))
+        add(9, 2)
+        #expect(!cache.takeEvicted(1_000))
+        add(1, 3)
+        #expect(cache.takeEvicted(1_000) && !cache.takeEvicted(100))
+    }
 }

@@ -78,6 +78,9 @@ int eye_background_thread(void);
 void eye_release_program_pages(void);
 /* malloc_trim(3): pages that were freed and would be kept for later go back to the kernel. */
 void eye_release_free_memory(void);
+/* mallopt(3): what has `mapped_bytes` and more goes back to the kernel when it is freed, and so does more than `top_bytes` at a heap's end.
+ * Without it malloc learns from the largest piece that was ever freed, and keeps up to 32 MiB of each such size. */
+void eye_bound_free_memory(int mapped_bytes, int top_bytes);
 /* Asks for a receive buffer of `bytes` beyond net.core.rmem_max: 0, or -1 and EPERM without CAP_NET_ADMIN (socket(7)). */
 int eye_force_receive_buffer(int descriptor, int bytes);
 

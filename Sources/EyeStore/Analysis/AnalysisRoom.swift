@@ -1,6 +1,21 @@
 // The memory of all analyses of a process: tables grow only within it. Whoever finds it used up makes do with what it has (more passes) or
 // gives up. One thread: that of the readers.
 
+extension Array {
+    /// Its bytes of memory, about, as they will be when the next row group was added, `more` elements: a large array that is full is copied into
+    /// one of twice its size, which is to be known before it is done.
+    func bytesAhead(_ more: Int = StoreLimits.rowsPerGroup) -> Int {
+        let isDoubled = capacity >= StoreLimits.rowsPerGroup && count + more > capacity
+        return capacity * MemoryLayout<Element>.stride * (isDoubled ? 2 : 1)
+    }
+}
+
+/// The same of a hash table with `places` places that is doubled when the half of them is taken by `count` numbers.
+func tableBytesAhead(_ places: Int, _ count: Int) -> Int {
+    let isDoubled = places >= StoreLimits.rowsPerGroup && (count + StoreLimits.rowsPerGroup) * 2 >= places
+    return places * MemoryLayout<UInt32>.stride * (isDoubled ? 2 : 1)
+}
+
 /// Room for tables.
 public final class AnalysisRoom {
     private var left: Int

@@ -78,8 +78,8 @@ final class FunnelTally: Tally {
 
     var cost: Int {
         // What ordering will take is reckoned in from the start.
-        sessions.cost + sessions.count * 8 + owners.capacity * 4 + (timestamps.capacity + timestamps.count) * 8
-            + steps.capacity + steps.count + (sincePrevious + sinceFirst).reduce(0) { $0 + $1.cost }
+        sessions.cost + sessions.count * 8 + owners.bytesAhead() + timestamps.bytesAhead() + timestamps.count * 8
+            + steps.bytesAhead() + steps.count + (sincePrevious + sinceFirst).reduce(0) { $0 + $1.cost }
     }
 
     // MARK: Taking

@@ -69,6 +69,6 @@ struct PairTable {
         }
     }
 
-    /// Bytes of memory, about.
-    var cost: Int { keys.capacity * 8 + table.count * 4 }
+    /// Bytes of memory, about, when the next row group was added.
+    var cost: Int { keys.bytesAhead() + tableBytesAhead(table.count, keys.count) }
 }

@@ -30,6 +30,8 @@ struct SessionSet {
     private var table: [UInt32] = []
     private let seed: UInt64
     let part: SessionPart
+    /// Ids that are put in order to find where to cut.
+    private static let sampleMax = 1 << 15
 
     init(seed: UInt64, part: SessionPart = SessionPart()) {
         self.seed = seed
@@ -56,8 +58,10 @@ struct SessionSet {
     /// A part that begins like this one and holds about `share` of the sessions met so far; nil: it cannot be cut.
     func narrowed(_ share: Double) -> SessionPart? {
         guard ids.count > 1 else { return nil }
-        let sorted = ids.sorted()
-        let rank = min(max(Int(Double(ids.count) * share), 1), ids.count - 1)
+        // Some of many do: they came in no order of id that would matter.
+        let sorted = stride(from: 0, to: ids.count, by: 1 + ids.count / SessionSet.sampleMax).map { ids[$0] }.sorted()
+        guard sorted.count > 1 else { return nil }
+        let rank = min(max(Int(Double(sorted.count) * share), 1), sorted.count - 1)
         guard sorted[rank] > part.low else { return nil }
         return SessionPart(low: part.low, end: sorted[rank])
     }
@@ -71,6 +75,6 @@ struct SessionSet {
         }
     }
 
-    /// Bytes of memory, about.
-    var cost: Int { ids.capacity * 16 + table.count * 4 }
+    /// Bytes of memory, about, when the next row group was added.
+    var cost: Int { ids.bytesAhead() + tableBytesAhead(table.count, ids.count) }
 }

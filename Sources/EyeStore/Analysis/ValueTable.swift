@@ -84,6 +84,10 @@ struct ValueTable {
         }
     }
 
-    /// Bytes of memory, about.
-    var cost: Int { texts.capacity + starts.capacity * 8 + hashes.capacity * 4 + table.count * 4 }
+    /// Bytes of memory, about, when the next row group was added.
+    var cost: Int {
+        let textBytes = StoreLimits.rowsPerGroup * 16
+        return texts.bytesAhead(textBytes) + starts.bytesAhead() + hashes.bytesAhead()
+            + tableBytesAhead(table.count, count)
+    }
 }
