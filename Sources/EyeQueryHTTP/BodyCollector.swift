@@ -24,12 +24,14 @@ class BodyCollector: Exchange {
     private var response: Response?
     private let wake: () -> Void
     private let budget: BodyBudget
+    let account: AnswerAccount
     private var taken = 0
     private(set) var isCancelled = false
 
     init(_ call: Call) {
         wake = call.wake
         budget = call.budget
+        account = call.account
     }
 
     deinit { budget.give(taken) }

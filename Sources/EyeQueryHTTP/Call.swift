@@ -15,6 +15,8 @@ struct Call {
     /// Nil on routes for everybody.
     var caller: Caller?
     var budget: BodyBudget
+    /// Whose memory the answer takes.
+    var account: AnswerAccount { caller.map { AnswerAccount($0.token) } ?? .strangers }
     /// Asks the connection to ask the exchange again.
     var wake: () -> Void
 }

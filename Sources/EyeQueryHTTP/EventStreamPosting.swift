@@ -5,6 +5,7 @@ import EyeWire
 
 /// A streamed body of events.
 final class EventStreamPosting: Exchange {
+    let account: AnswerAccount
     private let batch: EventBatch
     private let wake: () -> Void
     private var response: Response?
@@ -19,6 +20,7 @@ final class EventStreamPosting: Exchange {
 
     init(_ call: Call, caller: Caller, desk: WriteDesk) {
         wake = call.wake
+        account = call.account
         batch = EventBatch(call, caller: caller, desk: desk, positionName: "line")
         batch.onWhole = { [weak self] response in
             self?.response = response

@@ -211,8 +211,9 @@ final class EyeResponder: Responder {
     /// What may take long: it ends with its token.
     private func read(_ call: Call, _ make: () throws(ProblemError) -> any Exchange) -> any Exchange {
         let exchange = checked(make)
-        guard let token = call.caller?.token.id else { return exchange }
-        return GuardedRead(exchange, token: token, watch: reads, wake: call.wake)
+        guard let token = call.caller?.token else { return exchange }
+        return GuardedRead(
+            exchange, token: token.id, account: AnswerAccount(token), watch: reads, wake: call.wake)
     }
 
     private func checked(_ make: () throws(ProblemError) -> any Exchange) -> any Exchange {

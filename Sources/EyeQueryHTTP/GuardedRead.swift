@@ -38,11 +38,16 @@ final class GuardedRead: Exchange, BodyProducer {
     private var producer: (any BodyProducer)?
     private let watch: ReadGuard
     fileprivate let token: UInt32
+    let account: AnswerAccount
     fileprivate let wake: () -> Void
 
-    init(_ inner: any Exchange, token: UInt32, watch: ReadGuard, wake: @escaping () -> Void) {
+    init(
+        _ inner: any Exchange, token: UInt32, account: AnswerAccount = .strangers, watch: ReadGuard,
+        wake: @escaping () -> Void
+    ) {
         self.inner = inner
         self.token = token
+        self.account = account
         self.watch = watch
         self.wake = wake
         watch.add(self)

@@ -283,9 +283,10 @@ public final class HTTPConnection {
         bodyBytes = 0
         phaseStart = now
         phase = .exchange
-        halfClose.beginRequest(now: now)
+        halfClose.restart(now: now)
         let exchange = responder.exchange(head, from: peer) { [weak self] in self?.wakeUp() }
         self.exchange = exchange
+        share.charge(to: exchange.account)
         if head.framing == .none {
             _ = nextEvent()  // `.end` follows at once
             bodyIsWhole = true
@@ -462,7 +463,10 @@ public final class HTTPConnection {
     }
 
     private func pull(_ producer: any BodyProducer, now: UInt64) {
-        switch out.pull(producer, isChunked: isChunked, most: share.outputBytesMax) {
+        let before = out.count
+        let production = out.pull(producer, isChunked: isChunked, most: share.outputBytesMax)
+        if out.count > before { halfClose.restart(now: now) }
+        switch production {
         case .more: hasWork = true
         case .later: waits = true
         case .failed:

@@ -56,6 +56,8 @@ public enum HTTPLimits {
     public static let askMilliseconds: UInt64 = 1000
     /// … and again, each time after twice as long, so many times.
     public static let asksMax = 8
+    /// How long one may wait that took all questions for the next piece of its answer; then the connection ends.
+    public static let halfClosedAskedMilliseconds: UInt64 = 256_000
     /// How long one may wait that cannot be asked (HTTP/1.0, a write) before its answer begins; then the connection ends.
     public static let halfClosedMilliseconds: UInt64 = 10_000
     /// After the last answer: how long a client's remaining bytes are read and thrown away, so that it sees the answer.

@@ -4,12 +4,13 @@
 
 /// The end of a client's sending side, and what was done about it for the request that is being answered.
 struct HalfClose {
-    /// Since when there is something to ask about: the end was seen, or the request begun, whichever was later.
+    /// Since when there is something to ask about: the end was seen, the request begun, or a piece of the answer made, whichever was last.
     private var since: UInt64?
     private var asked = 0
 
-    /// Between a request's head and its answer: an interim answer (RFC 9110 section 15.2; 102 is of RFC 2518 section 10.1).
-    static let interimAnswer = "HTTP/1.1 102 Processing\r\n\r\n"
+    /// Between a request's head and its answer: the interim answer that every client throws away that did not ask for it (RFC 9110 section
+    /// 15.2.1), where others, such as 102, are taken for the answer by some.
+    static let interimAnswer = "HTTP/1.1 100 Continue\r\n\r\n"
     /// Between two chunks: a leading zero of the next one's size (RFC 9112 section 7.1).
     static let chunkDigit = "0"
 
@@ -17,8 +18,9 @@ struct HalfClose {
 
     mutating func note(now: UInt64) { since = since ?? now }
 
-    /// Another request is being answered, of those that came before the end: its client has not been waiting for it yet.
-    mutating func beginRequest(now: UInt64) {
+    /// Another request is being answered, of those that came before the end, or a piece of the answer is there to be sent, which asks as well: its
+    /// client has not been waiting for the next one yet.
+    mutating func restart(now: UInt64) {
         if isNoted { since = now }
         asked = 0
     }
@@ -39,6 +41,9 @@ struct HalfClose {
 
     /// Whether one that cannot be asked has waited long enough.
     func isTooLong(now: UInt64) -> Bool { elapsedMilliseconds(now) >= HTTPLimits.halfClosedMilliseconds }
+
+    /// Whether one that took all questions has.
+    func isTooLongAsked(now: UInt64) -> Bool { elapsedMilliseconds(now) >= HTTPLimits.halfClosedAskedMilliseconds }
 }
 
 extension HTTPConnection {
@@ -63,8 +68,8 @@ extension HTTPConnection {
         return producer
     }
 
-    /// Asks a client that has closed its sending side whether it is still there, if it is time to. True: it cannot be asked, and has waited
-    /// long enough.
+    /// Asks a client that has closed its sending side whether it is still there, if it is time to. True: it has waited long enough, whether it
+    /// could be asked or not.
     func asksInVain(now: UInt64) -> Bool {
         guard halfClose.isNoted, pendingOutput == 0 else { return false }
         let question: String
@@ -72,9 +77,10 @@ extension HTTPConnection {
         case .exchange where (request.map { $0.isSafe && $0.minorVersion > 0 } ?? false):
             question = HalfClose.interimAnswer
         case .produce where isChunked: question = HalfClose.chunkDigit
-        case .produce: return false
+        case .produce: return halfClose.isTooLongAsked(now: now)
         default: return halfClose.isTooLong(now: now)
         }
+        if halfClose.isTooLongAsked(now: now) { return true }
         if halfClose.isTimeToAsk(now: now) { say(question, now: now) }
         return false
     }

@@ -29,6 +29,8 @@ public protocol Exchange: AnyObject {
     var bodyBytesMax: Int { get }
     /// Its answer takes steps or much memory: once its request is whole it has its turn behind what is answered at once, and waits for room.
     var isLong: Bool { get }
+    /// Whose memory its answer takes.
+    var account: AnswerAccount { get }
     /// Whether `receive` may be called now. While it is false the client is held back.
     var wantsBody: Bool { get }
     /// Some bytes of the body.
@@ -43,6 +45,7 @@ public protocol Exchange: AnyObject {
 
 extension Exchange {
     public var isLong: Bool { false }
+    public var account: AnswerAccount { .strangers }
 }
 
 /// Answers requests.

@@ -2,16 +2,27 @@ import EyeSystem
 import Testing
 
 @testable import EyeQueryHTTP
+@testable import EyeStore
 
 /// The memory of all answers together.
 @Suite struct AnswerBudgetTests {
     private static let request = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
 
+    private static func account(_ token: UInt32, owner: UInt32? = nil) -> AnswerAccount {
+        AnswerAccount(
+            TokenEntry(
+                id: token, kind: owner == nil ? .named : .login, name: "", digest: TokenSecret.digest("\(token)"),
+                scopes: .read, owner: owner, created: 0, expires: nil, revoked: nil))
+    }
+
     /// A connection that asks for `count` bytes and takes nothing yet.
-    private static func ask(_ budget: AnswerBudget, _ count: Int) -> Line {
+    private static func ask(_ budget: AnswerBudget, _ count: Int, token: UInt32 = 0) -> Line {
         let line = Line(budget)
-        line.responder.makeExchange = { _, _ in
-            ImmediateExchange(Response(status: 200, body: .stream(TestProducer(count))))
+        let watch = ReadGuard { _ in true }
+        line.responder.makeExchange = { _, wake in
+            GuardedRead(
+                ImmediateExchange(Response(status: 200, body: .stream(TestProducer(count)))), token: token,
+                account: account(token), watch: watch, wake: wake)
         }
         request.withUnsafeBytes { line.connection.receive($0, now: line.now) }
         line.settle(taking: false)
@@ -19,7 +30,8 @@ import Testing
     }
 
     @Test func theyWaitInOrder() {
-        let budget = AnswerBudget(2 * HTTPLimits.answerReserveBytes)
+        // Half of it is for one account.
+        let budget = AnswerBudget(4 * HTTPLimits.answerReserveBytes)
         var woken: [Int] = []
         let shares = (0..<5).map { number in AnswerShare(of: budget) { woken.append(number) } }
         #expect(shares.map { $0.putBy() } == [true, true, false, false, false])
@@ -39,12 +51,53 @@ import Testing
         #expect(budget.waitingCount == 1 && budget.used == 2 * HTTPLimits.answerReserveBytes)
     }
 
+    /// Whoever takes much waits; who takes little does not wait for it, nor in its line.
+    @Test func oneTokenLeavesRoomForOthers() {
+        let reserves = 12
+        let budget = AnswerBudget(reserves * HTTPLimits.answerReserveBytes)
+        var woken: [Int] = []
+        func shares(_ account: AnswerAccount, _ count: Int, _ number: Int) -> [AnswerShare] {
+            (0..<count).map { _ in AnswerShare(of: budget, for: account) { woken.append(number) } }
+        }
+        let first = shares(Self.account(1), 20, 1)
+        #expect(first.filter { $0.putBy() }.count == reserves / 2)
+        // Two that one user's logins made are one.
+        let second = shares(Self.account(2, owner: 5), 4, 2) + shares(Self.account(3, owner: 5), 4, 2)
+        #expect(second.filter { $0.putBy() }.count == reserves / 4)
+        let third = shares(Self.account(5), 2, 3)
+        #expect(third[0].putBy() && woken.isEmpty)
+        #expect(budget.waitingCount == 14 + 5)
+        // What the first one gives back is not its own again while it has more than is free.
+        for share in first[..<2] { share.endMaking() }
+        #expect(woken.allSatisfy { $0 == 2 } && !woken.isEmpty)
+        #expect(!first[10].putBy() && second[3].putBy())
+        for share in first { share.endMaking() }
+        for share in second { share.endMaking() }
+        #expect(budget.waitingCount == 0 && budget.used == HTTPLimits.answerReserveBytes)
+        // What a connection holds goes along when its next request is another's.
+        first[0].hold(2 * HTTPLimits.answerReserveBytes)
+        first[0].charge(to: Self.account(5))
+        let more = shares(Self.account(5), 9, 3)
+        #expect(more.filter { $0.putBy() }.count == reserves / 2 - 3)
+        #expect(shares(Self.account(1), 9, 1).filter { $0.putBy() }.count == reserves / 4)
+    }
+
+    /// Slow readers with one token, as many as find room, cost others nothing.
+    @Test func slowReadersWithOneTokenKeepNobodyWaiting() {
+        let budget = AnswerBudget()
+        let slow = (0..<400).map { _ in Self.ask(budget, 1 << 20, token: 1) }
+        #expect(slow.contains { $0.statuses.isEmpty })
+        for token in 2...9 as ClosedRange<UInt32> {
+            #expect(Self.ask(budget, 1000, token: token).statuses == [200], "token \(token)")
+        }
+    }
+
     /// Many clients that take nothing: what waits for them is bounded, and when they take it all of them get all of it.
     @Test func whoDoesNotReadTakesItsShareOnly() {
         let most = 16 << 20
         let budget = AnswerBudget(most)
         let bytes = 300_000
-        let lines = (0..<300).map { _ in Self.ask(budget, bytes) }
+        let lines = (0..<300).map { Self.ask(budget, bytes, token: UInt32($0 % 10)) }
         #expect(budget.used <= most)
         let waiting = budget.waitingCount
         #expect(waiting > 0 && waiting < 280)
@@ -65,7 +118,7 @@ import Testing
 
     @Test func whoWaitsTooLongIsToldSo() {
         // Room for one, and for what idle connections keep.
-        let budget = AnswerBudget(HTTPLimits.answerReserveBytes + 20_000)
+        let budget = AnswerBudget(2 * HTTPLimits.answerReserveBytes + 20_000)
         let first = Self.ask(budget, 10 << 20)
         let second = Self.ask(budget, 10)
         let third = Self.ask(budget, 10)

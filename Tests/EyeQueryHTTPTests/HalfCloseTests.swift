@@ -14,12 +14,12 @@ import Testing
         #expect(!line.expire(afterMilliseconds: HTTPLimits.askMilliseconds - 1))
         #expect(line.text == "")
         #expect(!line.expire(afterMilliseconds: 1))
-        #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
+        #expect(line.text == "HTTP/1.1 100 Continue\r\n\r\n")
         #expect(!line.expire(afterMilliseconds: HTTPLimits.askMilliseconds - 1))
-        #expect(line.text == "HTTP/1.1 102 Processing\r\n\r\n")
+        #expect(line.text == "HTTP/1.1 100 Continue\r\n\r\n")
         // Each time after twice as long.
         var asked: [UInt64] = [HTTPLimits.askMilliseconds]
-        for tick in 1...1000 as ClosedRange<UInt64> {
+        for tick in 1...254 as ClosedRange<UInt64> {
             let before = line.received.count
             #expect(!line.expire(afterMilliseconds: tick == 1 ? 1 : HTTPLimits.askMilliseconds))
             if line.received.count > before { asked.append((tick + 1) * HTTPLimits.askMilliseconds) }
@@ -30,6 +30,30 @@ import Testing
         #expect(line.statuses == [200] && line.connection.isClosing && !line.connection.isBroken)
     }
 
+    /// Not for ever: its kernel takes the questions, but nobody may have heard the last one.
+    @Test(arguments: [true, false]) func whoTookAllQuestionsIsNotWaitedForWithoutEnd(isStream: Bool) {
+        for version in isStream ? ["1.0", "1.1"] : ["1.1"] {
+            let line = Line()
+            let producer = PausingProducer()
+            line.responder.makeExchange = { _, _ in
+                isStream
+                    ? ImmediateExchange(Response(status: 200, body: .stream(producer))) as any Exchange
+                    : DelayedExchange()
+            }
+            line.send("GET / HTTP/\(version)\r\nHost: a\r\n\r\n")
+            line.connection.noteHalfClose(now: line.now)
+            // A piece of the answer asks as well, and what is behind it is waited for anew.
+            if isStream {
+                #expect(!line.expire(afterMilliseconds: HTTPLimits.halfClosedAskedMilliseconds - 1))
+                producer.hasPiece = true
+                line.settle()
+                #expect(line.text.contains("yy"))
+            }
+            #expect(!line.expire(afterMilliseconds: HTTPLimits.halfClosedAskedMilliseconds - 1))
+            #expect(line.expire(afterMilliseconds: 1), "HTTP/\(version)")
+        }
+    }
+
     @Test func aStreamAsksByZerosBeforeTheNextChunk() throws {
         let line = Line()
         let producer = PausingProducer()
@@ -38,7 +62,9 @@ import Testing
         #expect(line.connection.watchesHalfClose)
         line.connection.noteHalfClose(now: line.now)
         #expect(!line.connection.watchesHalfClose)
-        for _ in 0..<10_000 { #expect(!line.expire(afterMilliseconds: HTTPLimits.tickMilliseconds)) }
+        for _ in 0..<(HTTPLimits.halfClosedAskedMilliseconds / HTTPLimits.tickMilliseconds - 1) {
+            #expect(!line.expire(afterMilliseconds: HTTPLimits.tickMilliseconds))
+        }
         producer.isDone = true
         line.settle()
         let zeros = String(repeating: "0", count: HTTPLimits.asksMax)
@@ -100,7 +126,14 @@ import Testing
 /// A stream that has nothing until it is told.
 final class PausingProducer: BodyProducer {
     var isDone = false
+    /// Two bytes are there.
+    var hasPiece = false
     func produce(into out: inout [UInt8], room: Int) -> Production {
+        if hasPiece {
+            hasPiece = false
+            out += Array("yy".utf8)
+            return .later
+        }
         guard isDone else { return .later }
         out += Array("xxxxx".utf8)
         return .end
