@@ -112,7 +112,13 @@ final class ErasureDesk: @unchecked Sendable {
     private func answer(_ order: ErasureOrder) {
         do throws(SystemError) {
             let result = try carryOut(order)
-            if order.request.isNow && !order.request.isDry { close(until: Int64.max - 1) }
+            // What it had open may be removed any time; the disk has the room back only when nobody has it open.
+            reader?.closeFiles()
+            if order.request.isNow && !order.request.isDry {
+                close(until: Int64.max - 1)
+                // The active segment, of which it knows most, is another one now.
+                reader = nil
+            }
             reply(order, result)
         } catch {
             log.error("an erasure failed; nothing of it may be relied on, ask again", ["error": "\(error)"])

@@ -9,7 +9,8 @@ import EyeSystem
 struct SettingsCheck {
     private let invocation: Invocation
     private let options: ServeOptions
-    private var faults: [String] = []
+    /// Those of the file by its lines, then the others as they were found.
+    private var faults: [(line: Int, text: String)] = []
 
     /// Throws when `eye serve` would not start with these settings. `looksUp`: names of hosts are resolved.
     static func run(_ invocation: Invocation, looksUp: Bool) throws(Failure) {
@@ -19,7 +20,9 @@ struct SettingsCheck {
         check.checkRetention()
         check.checkListeners(looksUp: looksUp)
         guard check.faults.isEmpty else {
-            throw Failure(UsageError(messages: check.faults, command: invocation.command.name))
+            // Stable: a line has as many as it has.
+            let order = check.faults.indices.sorted { (check.faults[$0].line, $0) < (check.faults[$1].line, $1) }
+            throw Failure(UsageError(messages: order.map { check.faults[$0].text }, command: invocation.command.name))
         }
     }
 
@@ -31,9 +34,9 @@ struct SettingsCheck {
     /// Adds a fault of setting `name`.
     private mutating func add(_ name: String, _ problem: String) {
         switch invocation.origins[name] {
-        case .file(let path, let line): faults.append("\(path):\(line): \(name): \(problem)")
-        case .variable(let variable): faults.append("\(variable): \(problem)")
-        case .flag, .fallback, nil: faults.append("--\(name): \(problem)")
+        case .file(let path, let line): faults.append((line, "\(path):\(line): \(name): \(problem)"))
+        case .variable(let variable): faults.append((.max, "\(variable): \(problem)"))
+        case .flag, .fallback, nil: faults.append((.max, "--\(name): \(problem)"))
         }
     }
 

@@ -61,6 +61,28 @@ import Testing
         #expect(try Self.visible(ingest.folder) == 1)
     }
 
+    /// When it is answered, what sealing and erasure remove is not held on the disk by a file that is still open.
+    @Test func sealedFilesAreClosedWhenTheWorkIsOver() throws {
+        let ingest = try RunningIngest(segmentBytes: 1 << 20)
+        let client = try ingest.connectUnix(IngestService.controlSocketName)
+        try client.send("MODE errors\n" + String(repeating: ingest.line() + "\n", count: 20_000) + "SYNC\n")
+        _ = try client.readLine()
+        #expect(try client.readLine()?.hasPrefix("+SYNC") == true)
+        func files(_ part: String) -> [String] {
+            (try? FileManager.default.contentsOfDirectory(atPath: "\(ingest.folder)/\(part)")) ?? []
+        }
+        func areOpen() -> Bool {
+            (0..<1024).contains {
+                let name = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+                return name?.contains("\(ingest.folder)/sealed/") ?? false
+            }
+        }
+        ingest.waitUntil("everything sealed") { _ in files("log").count == 1 && !files("sealed").isEmpty && !areOpen() }
+        try client.send("ERASE - EVENT 4\n")
+        #expect(try Self.counts(client.readLine()).events == 1)
+        #expect(!areOpen())
+    }
+
     /// What comes while a session is erased is hidden if it is older than the tombstone, and shown if it is newer.
     @Test func nothingSlipsInBetween() throws {
         let ingest = try RunningIngest(segmentBytes: 1 << 20)

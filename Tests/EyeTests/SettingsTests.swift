@@ -129,16 +129,16 @@ import Testing
     func settingsThatDoNotFit(_ command: [String]) throws {
         let folder = try TemporaryFolder()
         let path = try write(
-            "data = \(folder.path)/none\ncors-origins = https://a.example,HTTPS://b/,*\nretain-bytes = 64M\ntcp = 127.0.0.1:9\n"
-                + "http = :9\nstatus = 127.0.0.1:10\n", folder)
+            "data = \(folder.path)/none\nhttp = :9\nretain-bytes = 64M\ntcp = 127.0.0.1:9\n"
+                + "cors-origins = https://a.example,HTTPS://b/,*\nstatus = 127.0.0.1:10\n", folder)
         let run = try CommandRun(
             command + ["--config", path, "--status", "127.0.0.1:9"], environment: ["EYE_UDP": "127.0.0.1:9"])
         #expect(run.code == 2 && run.out.isEmpty)
         let rule = "is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path"
         let expected = [
-            "\(path):2: cors-origins: 'HTTPS://b/' \(rule)", "\(path):2: cors-origins: '*' \(rule)",
+            "\(path):2: http: ':9' is taken by 'tcp = 127.0.0.1:9' already",
             "\(path):3: retain-bytes: '64M' is not at least 4 times --segment-bytes, which is 128M",
-            "\(path):5: http: ':9' is taken by 'tcp = 127.0.0.1:9' already",
+            "\(path):5: cors-origins: 'HTTPS://b/' \(rule)", "\(path):5: cors-origins: '*' \(rule)",
             "--status: '127.0.0.1:9' is taken by 'tcp = 127.0.0.1:9' already",
         ]
         let name = "eye \(command[0])"
