@@ -15,7 +15,7 @@ private func sender(_ server: ScriptedServer, _ delivery: Delivery, timeout: Int
 
 private let bye = "+BYE received=3 accepted=1 rejected=1 duplicate=1"
 
-@Suite(.timeLimit(.minutes(1))) struct EventSenderTests {
+@Suite(.timeLimit(.minutes(5))) struct EventSenderTests {
     @Test func silent() throws {
         let server = try ScriptedServer([
             { peer in

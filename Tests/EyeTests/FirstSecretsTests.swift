@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct FirstSecretsTests {
+@Suite(.timeLimit(.minutes(5))) struct FirstSecretsTests {
     /// They do not count: no account is made, and the next start shows others.
     @Test(arguments: ["init", "serve --only ingest --tcp off --udp off"], [">/dev/full", ">&-", ">&3"])
     func whatNobodySawDoesNotCount(_ command: String, _ place: String) throws {
