@@ -32,7 +32,17 @@ protocol VerdictTaker: AnyObject {
 
 /// A pipelined connection to the ingest side.
 final class ControlChannel: LoopSource {
+    /// What is asked: an answer of another kind is not this one's, and would give everybody behind it somebody else's.
+    private enum Question {
+        /// Our own MODE line.
+        case mode
+        /// Something to be stored, kept or erased.
+        case line
+        case metrics
+    }
+
     private struct Waiting {
+        var question: Question
         /// Nil for our own MODE line.
         var taker: (any VerdictTaker)?
         var tag: Int
@@ -93,7 +103,7 @@ final class ControlChannel: LoopSource {
         } catch {
             return false
         }
-        waiting.append(Waiting(taker: nil, tag: 0, since: now))
+        waiting.append(Waiting(question: .mode, taker: nil, tag: 0, since: now))
         output.append(text: "MODE each\n")
         return true
     }
@@ -110,12 +120,21 @@ final class ControlChannel: LoopSource {
 
     /// Sends one line, which ends in LF.
     func send(_ line: [UInt8], from taker: any VerdictTaker, tag: Int = 0) -> Sending {
+        send(line, .line, from: taker, tag: tag)
+    }
+
+    /// Asks for the ingest side's metrics.
+    func askMetrics(from taker: any VerdictTaker) -> Sending {
+        send(ChannelLine.metrics, .metrics, from: taker, tag: 0)
+    }
+
+    private func send(_ line: [UInt8], _ question: Question, from taker: any VerdictTaker, tag: Int) -> Sending {
         guard isUp() else { return .down }
         if waitingCount >= HTTPLimits.channelLinesMax || output.count - outputOffset >= HTTPLimits.channelBytesMax {
             waitingForRoom.append(taker)
             return .full
         }
-        waiting.append(Waiting(taker: taker, tag: tag, since: time.monotonicNanoseconds()))
+        waiting.append(Waiting(question: question, taker: taker, tag: tag, since: time.monotonicNanoseconds()))
         output.append(contentsOf: line)
         return .sent
     }
@@ -225,7 +244,7 @@ final class ControlChannel: LoopSource {
             metricsText.append(contentsOf: line)
             metricsText.append(.lineFeed)
             metricsLeft -= 1
-            if metricsLeft == 0 { settle(.metrics(metricsText)) }
+            if metricsLeft == 0 { settle(.metrics(metricsText), .metrics) }
             if metricsText.count > HTTPLimits.metricsBytesMax { close() }
             return
         }
@@ -233,29 +252,29 @@ final class ControlChannel: LoopSource {
         // In bounds: the buffer is the array's own and lives for the call.
         let reply = unsafe bytes.withUnsafeBytes { unsafe ReplyLine.parse($0) }
         switch reply {
-        case .stored(_, let id): settle(.stored(id: id))
-        case .ok, .mode: settle(.stored(id: 0))
-        case .erased(_, let counts): settle(.erased(counts))
+        case .stored(_, let id): settle(.stored(id: id), .line)
+        case .mode: settle(.stored(id: 0), .mode)
+        case .erased(_, let counts): settle(.erased(counts), .line)
         case .metrics(let count):
             metricsText = []
             metricsLeft = count
-            if count == 0 { settle(.metrics([])) }
+            if count == 0 { settle(.metrics([]), .metrics) }
         case .error(_, let reject, let code, let text):
             // About the connection: it ends now, and with it everything unanswered.
             if reject?.fate == .close { return close() }
             settle(
                 .rejected(
                     reject, code: String(decoding: bytes[code], as: UTF8.self),
-                    text: String(decoding: bytes[text], as: UTF8.self)))
-        case .hello, .ack, .sync, .pong, .bye, .more, .stats, .help, nil:
+                    text: String(decoding: bytes[text], as: UTF8.self)), .line)
+        case .ok, .hello, .ack, .sync, .pong, .bye, .more, .stats, .help, nil:
             // Not our protocol: whose verdict comes next is unknown.
             close()
         }
     }
 
-    /// Hands a verdict to the oldest line.
-    private func settle(_ verdict: Verdict) {
-        guard oldest < waiting.count else { return close() }
+    /// Hands a verdict to the oldest line, which must have asked for such a one.
+    private func settle(_ verdict: Verdict, _ question: Question) {
+        guard oldest < waiting.count, waiting[oldest].question == question else { return close() }
         let one = waiting[oldest]
         waiting[oldest].taker = nil
         oldest += 1

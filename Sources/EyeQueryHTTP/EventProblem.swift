@@ -7,6 +7,11 @@ extension Problem {
         415, "unsupported-media-type",
         "Send application/json, or application/x-ndjson for one event a line; without a Content-Encoding.")
 
+    /// Of a login.
+    static let unsupportedLoginType = Problem(
+        415, "unsupported-media-type",
+        "Send application/json or application/x-www-form-urlencoded, without a Content-Encoding.")
+
     /// A body that is no JSON at all.
     static func unreadable(_ fault: Fault, in text: [UInt8]) -> Problem {
         Problem(400, "\(fault.reject.code)", "JSON parse error - \(message(fault, in: text))")

@@ -10,6 +10,7 @@ final class EyeResponder: Responder {
     private let logins: LoginDesk
     private let writes: WriteDesk
     private let channel: ControlChannel
+    private let asking: ControlChannel
     private let store: EventSource
     private let metrics: HTTPMetrics
     private let accessLog: AccessLog
@@ -25,6 +26,7 @@ final class EyeResponder: Responder {
 
     init(
         loop: HTTPLoop, accounts: AccountWatch, logins: LoginDesk, writes: WriteDesk, channel: ControlChannel,
+        asking: ControlChannel,
         store: EventSource, metrics: HTTPMetrics, accessLog: AccessLog, origins: [String], time: any TimeSource
     ) {
         self.loop = loop
@@ -32,6 +34,7 @@ final class EyeResponder: Responder {
         self.logins = logins
         self.writes = writes
         self.channel = channel
+        self.asking = asking
         self.store = store
         self.metrics = metrics
         self.accessLog = accessLog
@@ -156,8 +159,8 @@ final class EyeResponder: Responder {
         case .index: return ImmediateExchange(StatusEndpoints.index())
         case .openAPI: return ImmediateExchange(StatusEndpoints.openAPI())
         case .healthy: return ImmediateExchange(StatusEndpoints.healthy())
-        case .ready: return ReadyExchange(call, channel: channel) { [unowned self] in self.ready($0) }
-        case .metrics: return MetricsExchange(call, channel: channel) { [unowned self] in self.metricsText($0) }
+        case .ready: return ReadyExchange(call, channel: asking) { [unowned self] in self.ready($0) }
+        case .metrics: return MetricsExchange(call, channel: asking) { [unowned self] in self.metricsText($0) }
         case .events where isRead:
             return read(call) { () throws(ProblemError) in try EventList.exchange(call, self.store, self.time) }
         case .live:

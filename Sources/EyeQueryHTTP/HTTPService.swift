@@ -123,6 +123,9 @@ public final class HTTPService: Sendable {
     ) {
         let path = "\(options.folder)/\(HTTPOptions.controlSocketName)"
         let channel = ControlChannel(path: path, loop: loop, time: time)
+        // On a way of its own: what the ingest side is like is also told while lines wait for its disk.
+        let asking = ControlChannel(
+            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.askMilliseconds)
         let erasures = ControlChannel(
             path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.erasureMilliseconds)
         let accounts = AccountWatch(file, channel: channel, time: time, log: log)
@@ -133,7 +136,8 @@ public final class HTTPService: Sendable {
             time: time,
             futureMicroseconds: options.futureMicroseconds)
         let responder = EyeResponder(
-            loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, store: store,
+            loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, asking: asking,
+            store: store,
             metrics: metrics, accessLog: accessLog, origins: options.origins, time: time)
         // The loop keeps it.
         _ = StoreLook(loop: loop, store: store)
@@ -145,6 +149,7 @@ public final class HTTPService: Sendable {
             log.error("the HTTP service has ended", ["cause": error.description])
         }
         channel.close()
+        asking.close()
         erasures.close()
         loop.onWake = nil
         loop.onTurn = nil

@@ -110,8 +110,8 @@ final class LoginExchange: BodyCollector {
         case .json: isJSON = true
         case .form, .plain, .unstated:
             isJSON = MediaType.looksLikeJSON(body)
-            if type != .form && !isJSON && !body.isEmpty { return finish(Problem.unsupportedType) }
-        case .lines, .other: return finish(Problem.unsupportedType)
+            if type != .form && !isJSON && !body.isEmpty { return finish(Problem.unsupportedLoginType) }
+        case .lines, .other: return finish(Problem.unsupportedLoginType)
         }
         var problem = Problem(400, "bad-login")
         let user: [UInt8]?

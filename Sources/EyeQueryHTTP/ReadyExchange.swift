@@ -1,7 +1,7 @@
 // GET /-/ready: whether this process can read and the ingest side can write, and what an operator should look at. The ingest side is asked,
 // so that one that hangs is found out, and because it alone knows what its start met. On the loop's thread.
 
-/// The ready page: waits for the ingest side's word (at most `HTTPLimits.verdictMilliseconds`).
+/// The ready page: waits for the ingest side's word (at most `HTTPLimits.askMilliseconds`).
 final class ReadyExchange: BodyCollector, VerdictTaker {
     /// What is known of the ingest side.
     struct Ingest {
@@ -22,7 +22,7 @@ final class ReadyExchange: BodyCollector, VerdictTaker {
     }
 
     override func whole() {
-        switch channel.send(ChannelLine.metrics, from: self) {
+        switch channel.askMetrics(from: self) {
         case .sent: break
         // Busy is up.
         case .full: finish(page(Ingest(isUp: true)))

@@ -29,7 +29,9 @@ final class RejectReporter: VerdictTaker {
         }
         if counts[reject, default: 0] >= HTTPLimits.rejectSamplesPerSecond { return }
         counts[reject, default: 0] += 1
-        let line = ChannelLine.reject(reject, message: message, data: data, source: peer.host, token: token)
+        let line = ChannelLine.reject(
+            reject, message: SecretMask.masked(message[...]), data: SecretMask.masked(data)[...], source: peer.host,
+            token: token)
         _ = channel.send(line, from: self)
     }
 

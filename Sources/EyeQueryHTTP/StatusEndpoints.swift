@@ -68,7 +68,7 @@ enum StatusEndpoints {
         if !ingest.isUp { reasons.append("no-ingest: the ingest service does not answer; events cannot be written") }
         if ingest.isFull { reasons.append("storage-full: less room than --min-free-bytes is left; events are refused") }
         accounts.refresh()
-        if accounts.book == nil {
+        if accounts.book == nil || accounts.cause != nil {
             reasons.append("no-accounts: nobody can log in; \(accounts.cause ?? "the account file cannot be read")")
         }
         if let cause = store.cause() { reasons.append("no-store: \(cause)") }
@@ -104,7 +104,7 @@ final class MetricsExchange: BodyCollector, VerdictTaker {
     }
 
     override func whole() {
-        switch channel.send(ChannelLine.metrics, from: self) {
+        switch channel.askMetrics(from: self) {
         case .sent: break
         case .full: answer(up: true, [])
         case .down: answer(up: false, [])

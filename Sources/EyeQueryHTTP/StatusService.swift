@@ -12,7 +12,8 @@ enum StatusService {
         _ time: any TimeSource, _ log: Log
     ) {
         let path = "\(options.folder)/\(HTTPOptions.controlSocketName)"
-        let channel = ControlChannel(path: path, loop: loop, time: time)
+        let channel = ControlChannel(
+            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.askMilliseconds)
         let file = AccountFile(disk, folder: options.folder, time: time)
         let responder = StatusResponder(
             channel: channel, accounts: AccountWatch(file, channel: channel, time: time, log: log),

@@ -48,7 +48,19 @@ extension IngestLoop {
             }
         } catch {
             startTalking(connection)
-            unsafe Reply.appendError(line: 0, error, in: line, to: &connection.output)
+            var bytes: [UInt8] = []
+            unsafe Reply.appendError(line: 0, error, in: line, to: &bytes)
+            answerInTurn(connection, bytes)
+        }
+    }
+
+    /// Control socket: who asks there takes answers in the order of what it sent, so this one waits for the lines before it. Elsewhere it is
+    /// said at once.
+    private func answerInTurn(_ connection: Connection, _ bytes: [UInt8]) {
+        if connection.isSettled || !connection.isControl {
+            connection.output += bytes
+        } else {
+            connection.deferReply(bytes)
         }
     }
 
@@ -212,17 +224,14 @@ extension IngestLoop {
         }
         var bytes: [UInt8] = []
         Reply.appendOK(line: connection.line, id: 0, to: &bytes)
-        if connection.isSettled {
-            connection.output += bytes
-        } else {
-            connection.deferReply(bytes)
-        }
+        answerInTurn(connection, bytes)
     }
 
     private func appendMetrics(_ connection: Connection) {
         published.publish(counts)
         let text = context.metrics()
-        Reply.appendMetrics(lineCount: text.count { $0 == 0x0A }, to: &connection.output)
-        connection.output += text
+        var bytes: [UInt8] = []
+        Reply.appendMetrics(lineCount: text.count { $0 == 0x0A }, to: &bytes)
+        answerInTurn(connection, bytes + text)
     }
 }

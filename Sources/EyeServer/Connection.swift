@@ -172,6 +172,9 @@ final class Connection {
         partialCount = count
     }
 
+    /// Whether an answer waits for the run that was begun last: what comes now is behind it.
+    var hasReplyBehindRun: Bool { deferred.last?.afterRun == runsBegun }
+
     /// Keeps an answer of mode `each` until the lines before it are settled.
     func deferReply(_ bytes: [UInt8]) {
         deferredBytes += bytes.count

@@ -212,7 +212,8 @@ extension IngestLoop {
         if last >= 0, batch.runs[last].slot == slot, batch.runs[last].generation == generation,
             batch.runs[last].isEvent == isEvent, batch.runs[last].mode == mode,
             batch.runs[last].numbering == numbering,
-            mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound
+            mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound,
+            mode != .each || !(connection?.hasReplyBehindRun ?? false)
         {
             batch.runs[last].lastLine = lines.upperBound
             batch.runs[last].records += records
@@ -270,7 +271,8 @@ extension IngestLoop {
         let isUnknown = fault.reject == .badToken
         context.samples.add(
             RejectedSample(
-                received: now, code: Array(fault.reject.code.description.utf8), message: message,
+                received: now, code: Array(fault.reject.code.description.utf8),
+                message: SecretMask.masked(message[...]),
                 transport: transport.rawValue, source: Array(peer.description.utf8), token: isUnknown ? 0 : token,
                 line: isUnknown ? [] : unsafe SampleText.masked(line)))
     }

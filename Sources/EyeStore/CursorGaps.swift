@@ -12,9 +12,10 @@ struct CursorGaps {
     /// The segment that `neighbour` is of; nil: what is durable (newest first) or kept (oldest first).
     private var neighbourName: SegmentName?
 
-    /// Notes what is damaged in segment `current`, which has `index`, and between it and the one before.
+    /// Notes what is damaged in segment `current`, which has `index`, and between it and the one before; behind it, too, if it is the `last`
+    /// that is looked at oldest first.
     mutating func note(
-        _ index: any SegmentIndex, at current: Int, of snapshot: Snapshot, newestFirst: Bool,
+        _ index: any SegmentIndex, at current: Int, of snapshot: Snapshot, newestFirst: Bool, last: Int,
         into damage: inout DamagedIDs
     ) throws(IndexFault) {
         let name = snapshot.segments[current]
@@ -26,7 +27,7 @@ struct CursorGaps {
         if newestFirst {
             try falling(index, current, snapshot, &damage)
         } else {
-            rising(index, current, snapshot, &damage)
+            try rising(index, current, last, snapshot, &damage)
         }
     }
 
@@ -54,8 +55,8 @@ struct CursorGaps {
     }
 
     private mutating func rising(
-        _ index: any SegmentIndex, _ current: Int, _ snapshot: Snapshot, _ damage: inout DamagedIDs
-    ) {
+        _ index: any SegmentIndex, _ current: Int, _ last: Int, _ snapshot: Snapshot, _ damage: inout DamagedIDs
+    ) throws(IndexFault) {
         let segments = snapshot.segments
         // What retention has dropped meanwhile is not lost.
         let kept = snapshot.reader.firstKeptEventID
@@ -68,8 +69,10 @@ struct CursorGaps {
             (neighbour, neighbourName) = (index.nextEventID, segments[current])
             older = current
         }
-        if current == segments.count - 1, let neighbour, let end = snapshot.nextEventID {
-            lose(neighbour, end, between: older, segments.count, index, current, snapshot, &damage)
+        if current == min(last, segments.count - 1), let neighbour,
+            let end = try CursorGaps.number(behind: current, of: snapshot)
+        {
+            lose(neighbour, end, between: older, current + 1, index, current, snapshot, &damage)
         }
     }
 

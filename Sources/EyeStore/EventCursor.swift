@@ -379,7 +379,8 @@ public final class EventCursor {
         bounds = (index.firstEventID, index.nextEventID)
         nextGroup = 0
         let isNewestFirst = filter.newestFirst
-        try gaps.note(index, at: current, of: snapshot, newestFirst: isNewestFirst, into: &damage)
+        let last = range?.upperBound ?? current
+        try gaps.note(index, at: current, of: snapshot, newestFirst: isNewestFirst, last: last, into: &damage)
         var work = 0
         defer { budget.spend(work) }
         guard

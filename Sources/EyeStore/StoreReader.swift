@@ -421,7 +421,11 @@ public struct Snapshot {
 
     /// The ids between segment `segment`, which has `index`, and what follows it; mostly there are none.
     func idsMissing(behind segment: Int, _ index: any SegmentIndex) -> Range<UInt64> {
-        guard index.nextEventID > 0 else { return 0..<0 }
+        guard index.nextEventID > 0 else {
+            // Nothing of it is left; its neighbours tell what it had.
+            let lost = idsOfLost(segment)
+            return lost.first..<max(lost.first, lost.next)
+        }
         var end: UInt64?
         do throws(SystemError) {
             end = try segment + 1 < segments.count ? firstEventID(segment + 1) : nextEventID

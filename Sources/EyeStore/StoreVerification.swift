@@ -269,6 +269,8 @@ public enum StoreLock {
             self.folder = folder
             self.file = file
         }
+
+        func isOf(_ path: String) -> Bool { folder?.isOf(path) ?? true }
     }
 
     /// Whether a writer lives. Never makes the file.

@@ -3,11 +3,13 @@
 // for `maintain`, which a housekeeping thread calls.
 
 import EyeSystem
+import Glibc
 
 /// A store's writing end; one per data folder.
 public final class StoreWriter: @unchecked Sendable {
     private let log: LogWriter
     private let lock: any DiskLock
+    private let folder: String
     private let window: EventIDWindow
     private let keeper: SegmentKeeper
     private let time: any TimeSource
@@ -21,11 +23,12 @@ public final class StoreWriter: @unchecked Sendable {
     private var watch: ErasureWatch?
 
     private init(
-        log: LogWriter, lock: any DiskLock, window: EventIDWindow, keeper: SegmentKeeper, recovery: RecoveryReport,
+        log: LogWriter, lock: any DiskLock, folder: String, window: EventIDWindow, keeper: SegmentKeeper, recovery: RecoveryReport,
         time: any TimeSource
     ) {
         self.log = log
         self.lock = lock
+        self.folder = folder
         self.window = window
         self.keeper = keeper
         self.recovery = recovery
@@ -59,7 +62,7 @@ public final class StoreWriter: @unchecked Sendable {
                     known: recovered.writer.active.firstKeptEventID, wanted: recovered.writer.position.firstKeptEventID,
                     since: time.monotonicNanoseconds()))
             return StoreWriter(
-                log: recovered.writer, lock: lock, window: window, keeper: keeper, recovery: report, time: time)
+                log: recovered.writer, lock: lock, folder: folder, window: window, keeper: keeper, recovery: report, time: time)
         } catch {
             throw .unusable(path: folder, error)
         }
@@ -88,6 +91,8 @@ public final class StoreWriter: @unchecked Sendable {
     /// Throws: final, nothing of it may be acknowledged, and no later commit will succeed. Refused: the storage is full; nothing
     /// of it was stored, and the clients marked in it are stopped until `openClient`.
     public func commit(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
+        // What went on there would be in nobody's store, or in somebody else's.
+        guard isInPlace, log.active.file.hasName else { throw SystemError(errno: ESTALE, call: "stat") }
         var sequence = log.position.nextSequence
         let outcome = try commitWithoutDuplicates(frames)
         if let watch, outcome == .durable {
@@ -149,7 +154,13 @@ public final class StoreWriter: @unchecked Sendable {
 
     /// A slice of background work: what is not to be kept is dropped, closed segments are indexed, then sealed. For a housekeeping thread; needs nothing of the appender.
     /// True: there is more to do now; false: nothing until a segment is closed, or until later.
-    public func maintain() throws(SystemError) -> Bool { try keeper.step() }
+    public func maintain() throws(SystemError) -> Bool {
+        guard isInPlace else { return false }
+        return try keeper.step()
+    }
+
+    /// Whether the folder's name still names the folder that was opened: it may have been moved, and another one be there.
+    private var isInPlace: Bool { lock.isOf(folder) }
 
     /// Whether less is free than must stay free, so that events are refused; asks the file system; any thread.
     public var isFull: Bool { keeper.isFull }

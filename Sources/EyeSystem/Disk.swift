@@ -26,6 +26,8 @@ public protocol DiskFile: AnyObject, Sendable {
     func synchronize() throws(SystemError)
     func truncate(to bytes: Int64) throws(SystemError)
     func size() throws(SystemError) -> Int64
+    /// Whether it still has a name (`st_nlink`, stat(2)); true by default.
+    var hasName: Bool { get }
     /// posix_fadvise(2), POSIX_FADV_DONTNEED: what is durable of the file leaves the page cache. A hint that cannot fail; does nothing
     /// by default.
     func uncache()
@@ -38,7 +40,14 @@ public protocol DiskDirectory: AnyObject, Sendable {
 }
 
 /// Held until it is released by `deinit`.
-public protocol DiskLock: AnyObject, Sendable {}
+public protocol DiskLock: AnyObject, Sendable {
+    /// Whether `path` still names what is locked; true by default.
+    func isOf(_ path: String) -> Bool
+}
+
+extension DiskLock {
+    public func isOf(_ path: String) -> Bool { true }
+}
 
 /// A file system.
 public protocol Disk: AnyObject, Sendable {
@@ -85,6 +94,7 @@ extension Disk {
 }
 
 extension DiskFile {
+    public var hasName: Bool { true }
     public func uncache() {}
 
     /// Writes one piece, see `write(_:at:)`.
@@ -251,6 +261,12 @@ private final class RealLock: DiskLock {
     private let file: Descriptor
     init(_ file: consuming Descriptor) { self.file = file }
 
+    func isOf(_ path: String) -> Bool {
+        var (own, named) = (stat(), stat())
+        guard unsafe fstat(file.number, &own) == 0, unsafe stat(path, &named) == 0 else { return false }
+        return own.st_dev == named.st_dev && own.st_ino == named.st_ino
+    }
+
     static let call: StaticString = "flock"
     private static let pauseMilliseconds = 10
 
@@ -279,6 +295,11 @@ final class RealFile: DiskFile {
     private let file: Descriptor
 
     init(_ file: consuming Descriptor) { self.file = file }
+
+    var hasName: Bool {
+        var status = stat()
+        return unsafe fstat(file.number, &status) != 0 || status.st_nlink > 0
+    }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
         var done = 0

@@ -5,8 +5,11 @@ import Glibc
 
 /// A descriptor that is read or written from start to end.
 public enum StandardStream {
-    /// Makes writes to a closed pipe fail with EPIPE instead of killing the process. Called once, at the start.
-    public static func ignoreBrokenPipes() { _ = signal(SIGPIPE, SIG_IGN) }
+    /// Makes writes to a closed pipe fail with EPIPE, and those beyond the largest file allowed with EFBIG, instead of killing the process.
+    /// Called once, at the start.
+    public static func ignoreWriteSignals() {
+        for number in [SIGPIPE, SIGXFSZ] { _ = signal(number, SIG_IGN) }
+    }
 
     /// Opens what the process was started without of stdin, stdout and stderr, so that no file of ours gets such a number and is written
     /// to in its place. What is written to a stdout that was closed fails (ENOSPC). Called once, at the start, before anything is opened.

@@ -8,7 +8,7 @@ import Glibc
 struct Eye {
     static func main() {
         StandardStream.openMissing()
-        StandardStream.ignoreBrokenPipes()
+        StandardStream.ignoreWriteSignals()
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 

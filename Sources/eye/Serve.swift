@@ -49,7 +49,12 @@ func runServe(_ invocation: Invocation) -> Int32 {
         Serve.boundTheEnd(signals, log)
         // Requests that are being answered may still write.
         http?.stop()
-        try ingest?.stop()
+        do throws(SystemError) {
+            try ingest?.stop()
+        } catch {
+            throw Failure(
+                error, "stopped, and what was acknowledged is stored; but the end of the log could not be noted")
+        }
         log.info("stopped: every line that was received is stored")
         return ExitCode.success
     } catch {
@@ -151,7 +156,14 @@ enum Serve {
         store.retainBytes = options.retainBytes.map { UInt64($0) }
         store.decomposer = EventDataReading()
         let service = try IngestService(ingest, store: store, disk: disk, time: time, log: log) { error in
-            log.error("the disk failed: nothing that was not acknowledged is promised; stopping", ["error": "\(error)"])
+            if error.isStale {
+                log.error(
+                    "the data folder, or the log in it, was moved, replaced or removed while eye ran: nothing more is acknowledged; stopping",
+                    ["data": options.data])
+            } else {
+                log.error(
+                    "the disk failed: nothing that was not acknowledged is promised; stopping", ["error": "\(error)"])
+            }
             _exit(ExitCode.inputOutput)
         }
         report(service.recovery, log)
@@ -174,6 +186,11 @@ enum Serve {
         }
         for corruption in recovery.damage {
             log.error("damage in the store: nothing was cut, everything else is served", ["place": "\(corruption)"])
+        }
+        if !recovery.damage.isEmpty {
+            log.warning(
+                "with it may be forgotten what clients had numbered (client_id) or named (event_id): what they send again may be stored twice"
+            )
         }
         for segment in recovery.unusableSegments {
             log.error("a log file has no usable header and was left alone", ["segment": "\(segment)"])

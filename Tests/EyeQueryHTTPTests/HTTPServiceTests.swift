@@ -11,6 +11,19 @@ private let event =
     #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"2021-01-01T00:00:00Z"}"#
 
 @Suite struct HTTPServiceTests {
+    /// Tokens that are known go on working; nobody can log in.
+    @Test func accountsThatGoAwayAreTold() throws {
+        let service = try ServiceFixture()
+        let accounts = "\(service.folder)/accounts"
+        #expect(try service.call("GET", "/-/ready").status == 200)
+        try FileManager.default.moveItem(atPath: accounts, toPath: accounts + ".away")
+        let ready = try service.call("GET", "/-/ready")
+        #expect((ready.object["reasons"] as? [String])?.map { String($0.prefix(12)) } == ["no-accounts:"])
+        #expect(try service.call("GET", "/events/", token: service.both).status == 200)
+        try FileManager.default.moveItem(atPath: accounts + ".away", toPath: accounts)
+        #expect(try service.call("GET", "/-/ready").status == 200)
+    }
+
     @Test func withoutIngestReadsGoOn() throws {
         let service = try ServiceFixture(ingest: false)
         for (target, body) in [("/events/", event), ("/events/", "[\(event)]"), ("/sessions/", nil)] {

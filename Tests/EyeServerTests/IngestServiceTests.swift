@@ -7,6 +7,20 @@ import Testing
 @testable import EyeServer
 
 @Suite struct IngestServiceTests {
+    /// Whoever waits for the answers one by one would take one of these for the event's.
+    @Test func theControlSocketAnswersInOrder() throws {
+        let ingest = try RunningIngest()
+        let client = try ingest.connectUnix(IngestService.controlSocketName)
+        try client.send("MODE each\n\(ingest.line())\nMETRICS\nREJECT {}\n\(ingest.line())\n")
+        #expect(try client.readLine() == "+OK each")
+        #expect(try client.readLine() == "+OK 1 1")
+        let metrics = try #require(try client.readLine()?.split(separator: " "))
+        #expect(metrics.first == "+METRICS")
+        for _ in 0..<(Int(metrics.last ?? "") ?? 0) { _ = try client.readLine() }
+        #expect(try client.readLine()?.hasPrefix("-ERR 0 ") == true)
+        #expect(try client.readLine() == "+OK 2 2")
+    }
+
     @Test func aLineByEachStreamTransportIsDurableAndCounted() throws {
         let ingest = try RunningIngest()
         for client in [try ingest.connectTCP(), try ingest.connectUnix()] {

@@ -53,6 +53,41 @@ import Testing
         return (analysis, state)
     }
 
+    /// A sealed column numbers the values of all its rows: those of no event that passes are no groups, and are not counted as such.
+    @Test func valuesThatTheFilterLeavesOut() throws {
+        let count = AnalysisLimits.groupsMax + 2_000
+        let disk = SimulatedDisk()
+        var options = StoreOptions.test(segmentBytes: 200_000, seals: true)
+        options.decomposer = EventDataReading()
+        let writer = try StoreWriter.open(disk, folder: "d", options: options, time: TestTime())
+        let frame = Frame()
+        for first in stride(from: 0, to: count, by: 500) {
+            frame.reset()
+            for number in first..<first + 500 {
+                var event = TestEvent(id: UInt64(number + 1))
+                event.name = number % 500 == 7 ? "rare" : "usual"
+                event.timestamp = 1_600_000_000_000_000
+                event.data = "{\"v\":\"value \(number)\"}"
+                #expect(frame.append(event))
+            }
+            #expect(try writer.commit([frame]) == .durable)
+        }
+        while try writer.maintain() {}
+        try writer.close()
+        var filter = EventFilter()
+        filter.names = [Array("rare".utf8)]
+        let field = AnalysisField.data(Array("v".utf8))
+        let hour = TimeStep(microseconds: 3_600_000_000)
+        for question in [AnalysisQuestion.count(by: [field]), .uniq(by: [field]), .hits(hour, by: field, within: nil)] {
+            let (analysis, state) = try Self.run(disk, question, AnalysisRoom(), filter)
+            #expect(state == .done)
+            let result = analysis.result()
+            #expect(result.events == UInt64(count / 500))
+            let groups = result.histogram.map { $0.series.map(\.total) } ?? result.groups.map(\.count)
+            #expect(groups == [UInt64](repeating: 1, count: count / 500))
+        }
+    }
+
     /// In little room several passes give the same answer.
     @Test(arguments: [true, false])
     func severalPasses(hasIndexes: Bool) throws {

@@ -1,9 +1,10 @@
 // The real process on a disk that fails, by a library in front of libc: Tests/Checks/durability/faults.c.
 
+import EyeSystem
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2)), .enabled(if: Shell.has("cc"), "a C compiler is needed")) struct DiskFaultTests {
+@Suite(.timeLimit(.minutes(5)), .enabled(if: Shell.has("cc"), "a C compiler is needed")) struct DiskFaultTests {
     private let home: TemporaryFolder
     private let data: String
 
@@ -49,6 +50,24 @@ import Testing
         let next = try ServedStore(data, ServedStore.both)
         #expect(try next.isReady())
         #expect(next.stop() == 0 && !next.log.contains("damage"), "\(next.log)")
+    }
+
+    /// What it went on to write would be in nobody's store, or in another one's.
+    @Test(arguments: ["folder", "log"]) func whatIsTakenAwayEndsIt(_ what: String) throws {
+        let token = try CommandRun(["token", "add", "till", "--data", data]).out.split(separator: "\n")[0]
+        let served = try ServedStore(data)
+        try #require(try served.isReady(), "\(served.log)")
+        let place = what == "folder" ? "\(home.path)/away" : data
+        if what == "folder" {
+            try FileManager.default.moveItem(atPath: data, toPath: place)
+        } else {
+            try FileManager.default.removeItem(atPath: "\(data)/log/00000000000000000001.log")
+        }
+        let socket = try Socket.connect(try SocketAddress.path("\(place)/ingest.sock"))
+        try socket.sendAll(Array("MODE each\n\(token) \(TestEvents.lines(1...1, padding: 1)[0])\n".utf8))
+        #expect(served.wait() == 74 && served.log.contains("was moved, replaced or removed"), "\(served.log)")
+        let answer = String(decoding: (try? socket.readToEnd()) ?? [], as: UTF8.self)
+        #expect(!answer.contains("+OK 1 "), "\(answer)")
     }
 
     /// Where a folder cannot be locked (NFS), the file alone is the lock.

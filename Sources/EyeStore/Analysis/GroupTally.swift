@@ -17,6 +17,8 @@ final class GroupTally: Tally {
     private var pairs: [PairTable] = []
     /// By the number of the group.
     private var counts: [UInt64] = []
+    /// Groups that have any events. A column numbers the values of all its rows, also of those that do not pass.
+    private var groupsMet = 0
     /// Of a histogram by a field: events without a value, by the number of the bucket.
     private var missingByBucket: [UInt64] = []
     private var events: UInt64 = 0
@@ -77,6 +79,7 @@ final class GroupTally: Tally {
         let dimensions = fields.count + (step == nil ? 0 : 1)
         pairs = (0..<max(dimensions - 1, 0)).map { _ in PairTable(seed: seed) }
         counts = []
+        groupsMet = 0
         missingByBucket = []
         events = 0
         missing = 0
@@ -172,6 +175,7 @@ final class GroupTally: Tally {
         for (number, events) in pending {
             self.events += events
             if number < ValueTable.unknown {
+                if counts[Int(number)] == 0 && events > 0 { groupsMet += 1 }
                 counts[Int(number)] += events
             } else if number == ValueTable.missing {
                 missing += events
@@ -220,16 +224,17 @@ final class GroupTally: Tally {
         }
         makeRoom()
         events += UInt64(rows.count)
-        missing += GroupTally.add(first, to: &counts)
+        missing += GroupTally.add(first, to: &counts, &groupsMet)
         look()
         return work + rows.count * 5 * fields.count
     }
 
     /// Adds one for each number; returns how many are missing.
-    private static func add(_ numbers: [UInt32], to counts: inout [UInt64]) -> UInt64 {
+    private static func add(_ numbers: [UInt32], to counts: inout [UInt64], _ groupsMet: inout Int) -> UInt64 {
         var missing: UInt64 = 0
         for number in numbers {
             if number < ValueTable.unknown {
+                if counts[Int(number)] == 0 { groupsMet += 1 }
                 counts[Int(number)] += 1
             } else if number == ValueTable.missing {
                 missing += 1
@@ -257,6 +262,7 @@ final class GroupTally: Tally {
         }
         if number < ValueTable.unknown {
             makeRoom()
+            if counts[Int(number)] == 0 { groupsMet += 1 }
             counts[Int(number)] += 1
         } else if number == ValueTable.missing {
             missing += 1
@@ -282,8 +288,8 @@ final class GroupTally: Tally {
         let groupsMax = step == nil ? AnalysisLimits.groupsMax : AnalysisLimits.cellsMax
         if let buckets, buckets.count > AnalysisLimits.bucketsMax {
             refusal = tooManyBuckets(buckets)
-        } else if top == nil && groupCount > groupsMax {
-            refusal = step == nil ? .tooManyGroups(max: groupsMax) : .tooManyCells(UInt64(groupCount))
+        } else if top == nil && groupsMet > groupsMax {
+            refusal = step == nil ? .tooManyGroups(max: groupsMax) : .tooManyCells(UInt64(groupsMet))
         }
         isFull = refusal != nil || !share.fit(cost)
     }
@@ -403,25 +409,32 @@ final class GroupTally: Tally {
             }
             return histogram
         }
-        let seriesCount = field.count
+        // The place of each value's series.
+        var places = [Int](repeating: -1, count: field.count)
+        var shown: [UInt32] = []
+        for group in counts.indices where counts[group] > 0 {
+            let value = pairs[0].pair(UInt32(group)).first
+            if places[Int(value)] < 0 {
+                places[Int(value)] = shown.count
+                shown.append(value)
+            }
+        }
+        let seriesCount = shown.count
         guard seriesCount <= AnalysisLimits.groupsMax, seriesCount * length <= AnalysisLimits.cellsMax else {
             refusal = .tooManyCells(UInt64(seriesCount) * UInt64(length))
             return nil
         }
-        var series = (0..<seriesCount).map {
-            (field.value(UInt32($0)), UInt64(0), [UInt64](repeating: 0, count: length))
-        }
-        for group in counts.indices {
+        var series = shown.map { (field.value($0), UInt64(0), [UInt64](repeating: 0, count: length)) }
+        for group in counts.indices where counts[group] > 0 {
             let (value, bucket) = pairs[0].pair(UInt32(group))
             let index = Int(buckets.buckets[Int(bucket)] - low)
-            series[Int(value)].2[index] += counts[group]
-            series[Int(value)].1 += counts[group]
+            series[places[Int(value)]].2[index] += counts[group]
+            series[places[Int(value)]].1 += counts[group]
             histogram.counts[index] += counts[group]
         }
         for (number, bucket) in buckets.buckets.enumerated() where number < missingByBucket.count {
             histogram.counts[Int(bucket - low)] += missingByBucket[number]
         }
-        series.removeAll { $0.1 == 0 }
         series.sort { $0.1 != $1.1 ? $0.1 > $1.1 : $0.0 < $1.0 }
         histogram.series = series.map { (value: $0.0, total: $0.1, counts: $0.2) }
         return histogram

@@ -13,6 +13,8 @@ final class UniqTally: Tally {
     private var met: PairTable
     /// Sessions of this pass, by the number of the group.
     private var counts: [UInt64] = []
+    /// Groups that have any.
+    private var groupsMet = 0
     private var events: UInt64 = 0
     private var missing: UInt64 = 0
     private var part = SessionPart()
@@ -49,6 +51,7 @@ final class UniqTally: Tally {
         pairs = (0..<max(fields.count - 1, 0)).map { _ in PairTable(seed: seed) }
         met = PairTable(seed: seed)
         counts = []
+        groupsMet = 0
         events = 0
         missing = 0
         summed = 0
@@ -138,12 +141,12 @@ final class UniqTally: Tally {
         _ = met.number(group, session)
         guard met.count > before else { return }
         while counts.count <= Int(group) { counts.append(0) }
+        if counts[Int(group)] == 0 { groupsMet += 1 }
         counts[Int(group)] += 1
     }
 
     private func look() {
-        let groups = pairs.last?.count ?? fields.first?.count ?? 0
-        if groups > AnalysisLimits.groupsMax { refusal = .tooManyGroups(max: AnalysisLimits.groupsMax) }
+        if groupsMet > AnalysisLimits.groupsMax { refusal = .tooManyGroups(max: AnalysisLimits.groupsMax) }
         isFull = refusal != nil || !share.fit(cost)
     }
 
@@ -162,7 +165,8 @@ final class UniqTally: Tally {
     func finishPass() -> Bool {
         guard summed < counts.count else { return false }
         let end = min(counts.count, summed + AnalysisLimits.entriesPerStep)
-        for group in summed..<end {
+        // A column numbers the values of all its rows: those of none that pass have no sessions.
+        for group in summed..<end where counts[group] > 0 {
             let values = values(UInt32(group))
             if sums[values] == nil { sumsCost += values.reduce(64) { $0 + $1.cost } }
             sums[values, default: 0] += counts[group]
