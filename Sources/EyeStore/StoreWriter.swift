@@ -23,7 +23,8 @@ public final class StoreWriter: @unchecked Sendable {
     private var watch: ErasureWatch?
 
     private init(
-        log: LogWriter, lock: any DiskLock, folder: String, window: EventIDWindow, keeper: SegmentKeeper, recovery: RecoveryReport,
+        log: LogWriter, lock: any DiskLock, folder: String, window: EventIDWindow, keeper: SegmentKeeper,
+        recovery: RecoveryReport,
         time: any TimeSource
     ) {
         self.log = log
@@ -62,7 +63,8 @@ public final class StoreWriter: @unchecked Sendable {
                     known: recovered.writer.active.firstKeptEventID, wanted: recovered.writer.position.firstKeptEventID,
                     since: time.monotonicNanoseconds()))
             return StoreWriter(
-                log: recovered.writer, lock: lock, folder: folder, window: window, keeper: keeper, recovery: report, time: time)
+                log: recovered.writer, lock: lock, folder: folder, window: window, keeper: keeper, recovery: report,
+                time: time)
         } catch {
             throw .unusable(path: folder, error)
         }
