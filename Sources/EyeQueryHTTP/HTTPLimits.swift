@@ -144,7 +144,7 @@ public enum HTTPLimits {
     /// Bytes of a rejected line that are kept.
     public static let rejectSampleBytesMax = 4096
     /// How long the ready page and the metrics wait for the ingest side's word before it counts as not there.
-    public static let askMilliseconds: UInt64 = 5_000
+    public static let ingestAnswerMilliseconds: UInt64 = 5_000
     /// How long a write may wait for the ingest side's verdict before it is 503.
     public static let verdictMilliseconds: UInt64 = 30_000
     /// How long an erasure may wait for its verdict before it is 503. It goes on; asked for again, it is found done.

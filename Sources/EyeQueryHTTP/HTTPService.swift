@@ -125,7 +125,7 @@ public final class HTTPService: Sendable {
         let channel = ControlChannel(path: path, loop: loop, time: time)
         // On a way of its own: what the ingest side is like is also told while lines wait for its disk.
         let asking = ControlChannel(
-            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.askMilliseconds)
+            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.ingestAnswerMilliseconds)
         let erasures = ControlChannel(
             path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.erasureMilliseconds)
         let accounts = AccountWatch(file, channel: channel, time: time, log: log)

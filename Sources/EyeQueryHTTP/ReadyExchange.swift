@@ -1,7 +1,7 @@
 // GET /-/ready: whether this process can read and the ingest side can write, and what an operator should look at. The ingest side is asked,
 // so that one that hangs is found out, and because it alone knows what its start met. On the loop's thread.
 
-/// The ready page: waits for the ingest side's word (at most `HTTPLimits.askMilliseconds`).
+/// The ready page: waits for the ingest side's word (at most `HTTPLimits.ingestAnswerMilliseconds`).
 final class ReadyExchange: BodyCollector, VerdictTaker {
     /// What is known of the ingest side.
     struct Ingest {

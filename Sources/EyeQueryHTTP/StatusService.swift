@@ -13,7 +13,7 @@ enum StatusService {
     ) {
         let path = "\(options.folder)/\(HTTPOptions.controlSocketName)"
         let channel = ControlChannel(
-            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.askMilliseconds)
+            path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.ingestAnswerMilliseconds)
         let file = AccountFile(disk, folder: options.folder, time: time)
         let responder = StatusResponder(
             channel: channel, accounts: AccountWatch(file, channel: channel, time: time, log: log),
