@@ -70,10 +70,11 @@ extension IngestLoop {
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
             case .waitingForErasure: submitErasure(connection)
-            case .open, .waitingForClient, .waitingForReader, .waitingForFrames, .flushing, .lingering, .closed: break
+            case .open, .waitingForClient, .waitingForReader, .waitingForTurn, .flushing, .lingering, .closed: break
             }
         }
         flush(connection)
+        if unreadBytes > unreadBytesMax { closeSlowReaders() }
     }
 
     /// Everything of this peer is settled and it will send no more.
@@ -120,6 +121,12 @@ extension IngestLoop {
             connection.outputSent = connection.output.count
             connection.stuckSince = 0
         }
+        if connection.outputWaiting > 0, connection.outputSent >= IngestLimits.outputBytesMax {
+            // A peer that always leaves a little unread must not make it grow.
+            connection.output.removeFirst(connection.outputSent)
+            connection.outputSent = 0
+        }
+        noteUnread(connection)
         if connection.outputWaiting == 0 {
             if connection.outputSent > 0 {
                 let isSmall = connection.output.capacity <= IngestLimits.outputBytesKept
@@ -134,10 +141,6 @@ extension IngestLoop {
             if connection.phase == .waitingForReader, connection.deferredBytes <= IngestLimits.outputBytesMax {
                 resume(connection)
             }
-        } else if connection.outputSent >= IngestLimits.outputBytesMax {
-            // A peer that always leaves a little unread must not make it grow.
-            connection.output.removeFirst(connection.outputSent)
-            connection.outputSent = 0
         }
         watch(connection)
     }

@@ -215,7 +215,7 @@ extension IngestLoop {
     /// Control socket: keeps a refusal of the HTTP service among the errors, as far as samples are kept at all.
     private func keep(_ connection: Connection, _ report: RejectReport) {
         connection.line += 1
-        if sampleBudget.admits(report.reject, now: now) {
+        if context.sampleBudget.admits(report.reject, now: now) {
             context.samples.add(
                 RejectedSample(
                     received: now, code: Array(report.reject.code.description.utf8), message: report.message,

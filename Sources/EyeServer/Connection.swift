@@ -37,8 +37,8 @@ final class Connection {
         case waitingForErasure
         /// Reading is on hold until the peer has taken its answers.
         case waitingForReader
-        /// What it has sent is judged when there is a frame to put it into.
-        case waitingForFrames
+        /// What it has sent is judged when the others have had their turn, and there is a frame to put it into.
+        case waitingForTurn
         /// The peer ended its side (or said QUIT); what it sent is becoming durable, then it gets its last answers.
         case ending
         /// Answers are being flushed; then the descriptor is closed.
@@ -51,7 +51,7 @@ final class Connection {
         /// Whether lines that the peer has sent are judged, now or later.
         var isJudging: Bool {
             switch self {
-            case .open, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames:
+            case .open, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn:
                 true
             case .ending, .flushing, .lingering, .closed: false
             }
@@ -124,6 +124,8 @@ final class Connection {
 
     var output: [UInt8] = []
     var outputSent = 0
+    /// What of its answers is in its loop's account of unread ones.
+    var unreadBytes = 0
     /// When the peer stopped taking its answers (monotonic milliseconds); 0: it takes them.
     var stuckSince: UInt64 = 0
     var lastHeard: UInt64
@@ -152,6 +154,8 @@ final class Connection {
 
     var outputWaiting: Int { output.count - outputSent }
     var isControl: Bool { transport == .http }
+    /// Whether the peer has shown no valid token yet.
+    var isStranger: Bool { token.id == 0 && helloToken == 0 && !isControl }
 
     /// Whether every accepted line is durable (or was refused): nothing of it is in a batch.
     var isSettled: Bool { runsBegun == runsCompleted }

@@ -179,7 +179,7 @@ extension IngestLoop {
     ) {
         counts.lines += 1
         counts.reject(fault.reject)
-        if sampleBudget.admits(fault.reject, now: now) {
+        if context.sampleBudget.admits(fault.reject, now: now) {
             unsafe sample(fault, line, .udp, intake.batch.source(index), token: token)
         }
     }

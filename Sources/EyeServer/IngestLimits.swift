@@ -3,12 +3,24 @@
 
 /// Named limits of the ingest service.
 public enum IngestLimits {
-    /// Connections at one time, all stream transports together. One more is closed without a word and counted.
+    /// Connections of clients at one time, TCP and Unix together. One more is closed without a word, counted, and the log says so.
     public static let connectionsMax = 16_384
+    /// Connections of the control socket, beside those: clients cannot lock out the operator and the HTTP service.
+    public static let controlConnectionsMax = 256
+    /// How often the log may say that connections are refused because there are too many.
+    public static let refusalLogMilliseconds: UInt64 = 60_000
     /// Connections that the kernel keeps waiting to be accepted (listen(2); the kernel may cut it to somaxconn).
     public static let backlog: Int32 = 4096
     /// Bytes taken from one connection before the next one has its turn.
     public static let readBytes = 256 * 1024
+    /// The same from one that has shown no valid token yet.
+    public static let strangerReadBytes = 4 * 1024
+    /// Lines of one connection that are judged before the next one has its turn; events that are stored in a row are bounded by
+    /// `readBytes` and do not count. So a turn is short whatever the lines are: refused, empty, comments, commands.
+    public static let turnLinesMax = 2_048
+    /// So long connections have their turns, one after the other, before answers are sent and others are looked at: those that the
+    /// disk has answered, new ones.
+    public static let turnsNanosecondsMax: UInt64 = 5_000_000
     /// Frames (128 KiB each) that one loop may have under way. When all are waiting for the disk the loop stops reading:
     /// the kernel pushes back on TCP and drops datagrams, which are counted.
     public static let framesPerLoop = 96
@@ -27,6 +39,14 @@ public enum IngestLimits {
     /// Bytes of unread answers to one client, those that wait for lines before them among them; then its lines are no longer judged, nor
     /// its input read.
     public static let outputBytesMax = 64 * 1024
+    /// Bytes of unread answers to all clients together, the same part of it for each loop. With more, those that hold most are closed
+    /// (`slow-reader`) …
+    public static let unreadBytesMax = 32 * 1024 * 1024
+    /// … until one in so many parts of it is free again: who holds most is not looked for at every answer.
+    public static let unreadFreedPart = 8
+    /// When connections hold so many bytes less than they did (unread answers, unfinished lines), free memory is given back to the
+    /// kernel: looked at once a second.
+    public static let releasedBytes = 8 * 1024 * 1024
     /// Memory for answers that a connection keeps once all of them are taken.
     public static let outputBytesKept = 8 * 1024
     /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
@@ -40,7 +60,7 @@ public enum IngestLimits {
     public static let partialBytesFreed = 8 * 1024 * 1024
     /// Errors that a silent client is shown at its end of stream.
     public static let errorsShownAtEnd = 20
-    /// Samples of rejected lines kept per code and second.
+    /// Samples of rejected lines kept per code and second, over all loops.
     public static let samplesPerSecond = 10
     /// Samples that wait to be written; more are not kept (the rejects are still counted).
     public static let samplesWaitingMax = 1_000

@@ -30,6 +30,7 @@ struct LoopContext: Sendable {
     let appender: Appender
     let accounts: AccountsView
     let samples: SampleQueue
+    let sampleBudget: SampleBudget
     let erasures: ErasureDesk
     let clients: ClientRegistry
     let tokenUse: TokenUseNotes
@@ -60,7 +61,6 @@ final class IngestLoop: @unchecked Sendable {
     var bookVersion: UInt64
     /// When an unknown token may make this loop look at the accounts again.
     var nextUnknownLook: UInt64 = 0
-    var sampleBudget: SampleBudget
     /// The disk was full a moment ago: lines are refused unwritten.
     var isShedding = false
     /// HELLOs that the appender has not answered yet.
@@ -79,11 +79,18 @@ final class IngestLoop: @unchecked Sendable {
     private var nextGeneration: UInt32 = 1
     /// Bytes of unfinished lines of all connections.
     var partialBytes = 0
+    /// Bytes of answers that clients have not read, and how many there may be.
+    var unreadBytes = 0
+    let unreadBytesMax: Int
+    /// The most of both since free memory was given back.
+    var heldPeak = 0
     /// What the poller last told; what is there from `nextEvent` on has not had its turn.
     private var events = 0
     private var nextEvent = 0
     /// Connections that wait for a frame.
     var postponed: [Connection] = []
+    /// Connections that have more lines than a turn has, and wait for the next one.
+    var unfinished: [Connection] = []
     private var dirty: [Connection] = []
     private var dirtyNow: [Connection] = []
 
@@ -114,7 +121,7 @@ final class IngestLoop: @unchecked Sendable {
         poller = try Poller()
         unsafe room = .allocate(byteCount: IngestLoop.lineRoom + IngestLimits.readBytes, alignment: 64)
         unsafe readArea = room + IngestLoop.lineRoom
-        sampleBudget = SampleBudget(loops: context.options.loops)
+        unreadBytesMax = context.options.unreadBytesMax / context.options.loops
         bookVersion = context.accounts.currentVersion
         book = context.accounts.current
         try poller.add(wake.descriptor, .readable, token: IngestLoop.wakeToken)
@@ -156,13 +163,10 @@ final class IngestLoop: @unchecked Sendable {
             takeMessages()
             takeVerdicts()
             resumePostponed()
-            while nextEvent < events, canRead {
-                let (token, readiness) = poller[nextEvent]
-                nextEvent += 1
-                dispatch(token, readiness)
-            }
+            resumeUnfinished()
+            giveTurns()
             if monotonic >= nextSweep { sweep() }
-            drainOn(isQuiet: events == 0 && canRead)
+            drainOn(isQuiet: events == 0 && unfinished.isEmpty && canRead)
             finishTick()
         }
         published.publish(counts)
@@ -180,13 +184,32 @@ final class IngestLoop: @unchecked Sendable {
         if nextEvent < events { return }
         nextEvent = 0
         do {
-            events = try poller.wait(timeoutMilliseconds: waitMilliseconds)
+            events = try poller.wait(timeoutMilliseconds: unfinished.isEmpty ? waitMilliseconds : 0)
         } catch {
             preconditionFailure("epoll_wait on our own poller: \(error)")
         }
         // Before what it tells of is collected: a signal that comes later wakes the next turn.
         for index in 0..<events where poller[index].0 == IngestLoop.wakeToken { wake.clear() }
     }
+
+    /// Those that the poller has told of have their turns, as far as they come to it now; the others in the next tick.
+    private func giveTurns() {
+        let end = turnsEnd()
+        while nextEvent < events, canRead {
+            let (token, readiness) = poller[nextEvent]
+            nextEvent += 1
+            dispatch(token, readiness)
+            if nextEvent < events, isOver(end) {
+                // Who wants to connect is not behind all of them.
+                for listener in listeners { listener.acceptBetween(self) }
+                return
+            }
+        }
+    }
+
+    /// When turns that begin now are over (monotonic nanoseconds).
+    func turnsEnd() -> UInt64 { context.time.monotonicNanoseconds() + IngestLimits.turnsNanosecondsMax }
+    func isOver(_ end: UInt64) -> Bool { context.time.monotonicNanoseconds() >= end }
 
     func readClocks() {
         now = context.time.nowMicroseconds()
@@ -366,10 +389,12 @@ final class IngestLoop: @unchecked Sendable {
         } catch {
             // It was never watched: the kernel had no room for that.
         }
+        unreadBytes -= connection.unreadBytes
+        connection.unreadBytes = 0
         connections[Int(connection.slot)] = nil
         freeSlots.append(connection.slot)
         counts.connectionsClosed += 1
-        context.admission.leave()
+        context.admission.leave(connection.transport)
     }
 
     // MARK: - Messages, time and the end
@@ -418,6 +443,7 @@ final class IngestLoop: @unchecked Sendable {
                 close(connection)
             }
         }
+        releaseHeld()
         for listener in listeners { listener.resume(self) }
     }
 }

@@ -18,6 +18,8 @@ public struct IngestOptions: Sendable {
     public var idleMilliseconds: UInt64
     /// Bytes that the log of rejected lines may take.
     public var rejectedBytes: Int64
+    /// Bytes of unread answers, over all loops; another number in tests.
+    var unreadBytesMax = IngestLimits.unreadBytesMax
 
     public init(folder: String, tcp: SocketAddress?, udp: SocketAddress?) {
         self.folder = folder

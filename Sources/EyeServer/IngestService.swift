@@ -43,6 +43,7 @@ public final class IngestService {
     /// What the start found damaged among the samples of refused lines, in words.
     public let sampleDamage: [String]
 
+    let admission: Admission
     private let writer: StoreWriter
     private let queue: CommitQueue
     private let appender: Appender
@@ -83,7 +84,7 @@ public final class IngestService {
             appender = Appender(writer: writer, queue: queue, time: time, log: log, fatal: fatal)
             let samples = try SampleQueue()
             let tokenUse = TokenUseNotes()
-            let admission = Admission()
+            admission = Admission()
             let metrics = MetricsSource()
             let rejected = try IngestService.openRejected(options, storeOptions, disk, time)
             sampleDamage = rejected.damage
@@ -94,7 +95,8 @@ public final class IngestService {
                 disk: disk, folder: options.folder, queue: queue, housekeeping: housekeeping, time: time, log: log)
             let context = LoopContext(
                 options: options, queue: queue, appender: appender, accounts: accounts, samples: samples,
-                erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse, admission: admission, time: time,
+                sampleBudget: SampleBudget(), erasures: erasures, clients: ClientRegistry(), tokenUse: tokenUse,
+                admission: admission, time: time,
                 log: log,
                 metrics: { metrics.text() })
             udpAddress = try IngestService.tryDatagrams(options)

@@ -10,7 +10,13 @@ extension IngestLoop {
     /// wait or ends.
     func judgeLines(_ connection: Connection, _ window: UnsafeRawBufferPointer) -> Int {
         var framer = connection.framer
+        var turn = IngestLimits.turnLinesMax
         while connection.phase == .open {
+            if turn == 0, framer.start < window.count {
+                endTurn(connection)
+                break
+            }
+            turn = max(0, turn - 1)
             let piece: LineFramer.Piece?
             if connection.stalled == nil, isStraight(connection.token) {
                 piece = unsafe takeStraight(connection, window, &framer)
@@ -124,7 +130,8 @@ extension IngestLoop {
     /// The usable token with this secret. Before it is called unknown the accounts file is looked at, for it may have been
     /// made a moment ago: always if `looksAgain` (the HTTP service may know it already, from a login), else now and then.
     func find(_ token: UnsafeRawBufferPointer, looksAgain: Bool = false) -> TokenEntry? {
-        guard token.count <= WireLimits.tokenBytesMax, token.count > 0 else { return nil }
+        // Nearly all that is sent instead of a token is none by its looks: the search would cost a hash.
+        guard unsafe TokenSecret.isPossible(token) else { return nil }
         var found = unsafe book.token(matching: token, now: now)
         if found == nil, looksAgain || monotonic >= nextUnknownLook {
             nextUnknownLook = monotonic + IngestLimits.unknownTokenLookMilliseconds
@@ -249,7 +256,7 @@ extension IngestLoop {
             }
         }
         unsafe answerError(connection, line: connection.line, fault, line)
-        if sampleBudget.admits(fault.reject, now: now) {
+        if context.sampleBudget.admits(fault.reject, now: now) {
             unsafe sample(fault, line, connection.transport, connection.peer, token: connection.token.id)
         }
     }
@@ -296,13 +303,12 @@ extension RememberedToken {
         return difference == 0
     }
 
-    /// Remembers `entry` for lines that begin with `token`, if it has the usual length.
+    /// Remembers `entry` for lines that begin with `token`, which is its secret.
     mutating func remember(_ token: UnsafeRawBufferPointer, _ entry: TokenEntry, version: UInt64) {
         id = entry.id
         expires = entry.expires ?? .max
-        self.version = token.count == TokenSecret.count ? version : 0
-        if token.count != TokenSecret.count { return }
-        // In bounds: the token has 40 bytes.
+        self.version = version
+        // In bounds: a secret has 40 bytes.
         for word in 0..<5 { words[word] = unsafe token.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self) }
     }
 }

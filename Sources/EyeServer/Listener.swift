@@ -10,23 +10,39 @@ import Synchronization
 
 /// How many connections there may be, over all loops.
 final class Admission: Sendable {
-    private let open = Atomic<Int>(0)
+    /// Of clients, and of the control socket.
+    private let clients = Atomic<Int>(0)
+    private let control = Atomic<Int>(0)
     private let refused = Atomic<UInt64>(0)
 
     /// Whether there is room for one more, which then counts.
-    func enter() -> Bool {
-        if open.add(1, ordering: .relaxed).newValue <= IngestLimits.connectionsMax { return true }
+    func enter(_ transport: Transport) -> Bool {
+        let isIn =
+            transport == .http
+            ? Admission.enter(control, IngestLimits.controlConnectionsMax)
+            : Admission.enter(clients, IngestLimits.connectionsMax)
+        if !isIn { refused.add(1, ordering: .relaxed) }
+        return isIn
+    }
+
+    private static func enter(_ open: borrowing Atomic<Int>, _ most: Int) -> Bool {
+        if open.add(1, ordering: .relaxed).newValue <= most { return true }
         open.subtract(1, ordering: .relaxed)
-        refused.add(1, ordering: .relaxed)
         return false
     }
 
     /// One was not taken, for want of a descriptor.
     func turnAway() { refused.add(1, ordering: .relaxed) }
 
-    func leave() { open.subtract(1, ordering: .relaxed) }
+    func leave(_ transport: Transport) {
+        if transport == .http {
+            control.subtract(1, ordering: .relaxed)
+        } else {
+            clients.subtract(1, ordering: .relaxed)
+        }
+    }
 
-    var connections: Int { open.load(ordering: .relaxed) }
+    var connections: Int { clients.load(ordering: .relaxed) + control.load(ordering: .relaxed) }
     /// Connections closed unheard because there were too many, or no descriptor for one more.
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
 }
@@ -40,6 +56,7 @@ final class Listener: @unchecked Sendable {
     private var pausedUntil: UInt64 = 0
     private var isWatched = true
     private var hasWarned = false
+    private var nextRefusalLog: UInt64 = 0
 
     var number: Int32 { socket.number }
 
@@ -71,8 +88,9 @@ final class Listener: @unchecked Sendable {
                     loop.context.admission.turnAway()
                     continue
                 }
-                guard loop.context.admission.enter() else {
+                guard loop.context.admission.enter(transport) else {
                     _ = Descriptor(owning: number)
+                    tellRefused(loop)
                     continue
                 }
                 if onlyHere {
@@ -86,6 +104,24 @@ final class Listener: @unchecked Sendable {
                 return
             }
         }
+    }
+
+    /// The same while those that are there have their turns.
+    func acceptBetween(_ loop: IngestLoop) {
+        if isWatched { accept(loop) }
+    }
+
+    /// There are too many: says so now and then.
+    private func tellRefused(_ loop: IngestLoop) {
+        if loop.monotonic < nextRefusalLog { return }
+        nextRefusalLog = loop.monotonic + IngestLimits.refusalLogMilliseconds
+        let admission = loop.context.admission
+        loop.context.log.warning(
+            "connections are refused: as many are open as may be",
+            [
+                "listener": transport.label.description, "open": "\(admission.connections)",
+                "refused": "\(admission.refusals)",
+            ])
     }
 
     private func pause(_ loop: IngestLoop, _ cause: String) {

@@ -11,7 +11,7 @@ extension IngestLoop {
         switch connection.phase {
         case .open: readOn(connection)
         case .lingering: readAfterEnd(connection)
-        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames, .ending,
+        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn, .ending,
             .flushing:
             // What it has sent is read when its turn comes: nothing is thrown away.
             if isBroken { unwatch(connection) }
@@ -25,7 +25,8 @@ extension IngestLoop {
         let start = unsafe readArea - held
         if held > 0 { unsafe start.copyMemory(from: connection.partial!, byteCount: held) }
         do throws(SystemError) {
-            let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: IngestLimits.readBytes)
+            let bytes = connection.isStranger ? IngestLimits.strangerReadBytes : IngestLimits.readBytes
+            let area = unsafe UnsafeMutableRawBufferPointer(start: readArea, count: bytes)
             switch try unsafe Socket.receive(connection.descriptor.number, into: area) {
             case .wouldBlock: return
             case .bytes(let count):
@@ -62,15 +63,16 @@ extension IngestLoop {
         // In bounds: `done` is at most the window's count.
         unsafe connection.keepPartial(window.baseAddress! + done, count: rest)
         partialBytes += rest
+        noteHeld()
         if partialBytes > IngestLimits.partialBytesPerLoop { freePartialBytes() }
     }
 
     /// Goes on with lines that had to wait; when there is a frame to put them into.
     func resume(_ connection: Connection) {
         switch connection.phase {
-        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForFrames:
+        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn:
             guard canRead else {
-                connection.phase = .waitingForFrames
+                connection.phase = .waitingForTurn
                 postponed.append(connection)
                 return
             }
@@ -91,6 +93,12 @@ extension IngestLoop {
         if connection.phase != .closed { touch(connection) }
     }
 
+    /// Its turn is over, and there is more of it: goes on when the others have had theirs.
+    func endTurn(_ connection: Connection) {
+        connection.phase = .waitingForTurn
+        unfinished.append(connection)
+    }
+
     /// Goes on with those that waited for a frame.
     func resumePostponed() {
         if postponed.isEmpty || !canRead { return }
@@ -98,6 +106,22 @@ extension IngestLoop {
         postponed.removeAll(keepingCapacity: true)
         // Who has to wait again is put down again.
         for connection in waiting { resume(connection) }
+    }
+
+    /// Goes on with those whose turn was over, as far as they come to it now.
+    func resumeUnfinished() {
+        if unfinished.isEmpty || !canRead { return }
+        let waiting = unfinished
+        unfinished.removeAll(keepingCapacity: true)
+        let end = turnsEnd()
+        for (index, connection) in waiting.enumerated() {
+            // Whose next turn is over too is put down again, behind those that were not reached.
+            resume(connection)
+            if index + 1 < waiting.count, isOver(end) {
+                unfinished = waiting[(index + 1)...] + unfinished
+                return
+            }
+        }
     }
 
     /// The peer ended its side: a last line without LF counts, then everything settles.

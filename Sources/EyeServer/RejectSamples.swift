@@ -6,25 +6,29 @@ import EyeSystem
 import EyeWire
 import Synchronization
 
-/// A loop's budget: decides, without a lock, whether a refusal shall be sampled.
-struct SampleBudget {
-    private var second: Int64 = 0
-    private var used: InlineArray<64, UInt8> = .init(repeating: 0)
-    private let perSecond: UInt8
+/// How many refusals of each code may be sampled in a second, over all loops. Any thread, without a lock: a loop reads one word for a
+/// refused line, and writes it only for one that is sampled.
+final class SampleBudget: Sendable {
+    /// For each code the second that was counted last, and in the lowest byte its samples.
+    private let used = InlineArray<64, Atomic<Int64>> { _ in Atomic(0) }
+    private static let countBits: Int64 = 8
+    private static let countMask: Int64 = 1 << countBits - 1
 
-    /// The loops share IngestLimits.samplesPerSecond evenly.
-    init(loops: Int) { perSecond = UInt8(max(1, IngestLimits.samplesPerSecond / loops)) }
-
-    mutating func admits(_ reject: Reject, now microseconds: Int64) -> Bool {
+    /// Whether a refusal at `microseconds` since 1970 is sampled, which then counts.
+    func admits(_ reject: Reject, now microseconds: Int64) -> Bool {
         let now = microseconds / 1_000_000
-        if now != second {
-            second = now
-            used = .init(repeating: 0)
-        }
         let index = Int(reject.rawValue)
-        if used[index] >= perSecond { return false }
-        used[index] += 1
-        return true
+        var seen = used[index].load(ordering: .relaxed)
+        while true {
+            // A loop whose tick began a moment later may be in the next second already: that is the one that counts.
+            let second = seen >> SampleBudget.countBits
+            let isCounted = second == now || second == now + 1
+            if isCounted, seen & SampleBudget.countMask >= IngestLimits.samplesPerSecond { return false }
+            let next = isCounted ? seen + 1 : now << SampleBudget.countBits + 1
+            let (isOurs, current) = used[index].compareExchange(expected: seen, desired: next, ordering: .relaxed)
+            if isOurs { return true }
+            seen = current
+        }
     }
 }
 

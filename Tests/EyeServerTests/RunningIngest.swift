@@ -22,7 +22,8 @@ final class RunningIngest {
 
     init(
         disk: any Disk = RealDisk(), loops: Int = 2, segmentBytes: Int64 = 64 << 20, folder: String? = nil,
-        idleMilliseconds: UInt64 = IngestOptions.idleMillisecondsDefault
+        idleMilliseconds: UInt64 = IngestOptions.idleMillisecondsDefault,
+        unreadBytesMax: Int = IngestLimits.unreadBytesMax, log: Int32? = nil
     ) throws {
         let home = try folder == nil ? TemporaryFolder() : nil
         self.home = home
@@ -36,11 +37,12 @@ final class RunningIngest {
             udp: try SocketAddress.resolve("127.0.0.1:0", datagram: true))
         options.loops = loops
         options.idleMilliseconds = idleMilliseconds
+        options.unreadBytesMax = unreadBytesMax
         var store = StoreOptions()
         store.segmentBytes = segmentBytes
         store.minFreeBytes = 0
-        let silent = Log(format: .text, time: time, descriptor: open("/dev/null", O_WRONLY))
-        service = try IngestService(options, store: store, disk: disk, time: time, log: silent) { error in
+        let log = Log(format: .text, time: time, descriptor: log ?? open("/dev/null", O_WRONLY))
+        service = try IngestService(options, store: store, disk: disk, time: time, log: log) { error in
             fatalError("the disk failed: \(error)")
         }
         try service.start()

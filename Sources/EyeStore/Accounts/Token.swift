@@ -57,6 +57,13 @@ public enum TokenSecret {
         return String(decoding: digits, as: UTF8.self)
     }
 
+    /// Whether `text` looks like a token: ``count`` lower-case hexadecimal digits.
+    public static func isPossible(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count == count else { return false }
+        // Digits, or letters from a to f.
+        return unsafe text.allSatisfy { $0 &- 0x30 <= 9 || $0 &- 0x61 <= 5 }
+    }
+
     /// A password for people: 5 groups of 5 characters out of 32 (125 bits), without those that look alike.
     public static func makeReadablePassword(using random: inout some RandomNumberGenerator) -> String {
         let alphabet = Array("abcdefghijkmnpqrstuvwxyz23456789".utf8)
