@@ -89,13 +89,18 @@ final class EventBatch: VerdictTaker {
         switch desk.channel.send(line, from: self, tag: position) {
         case .sent: waiting += 1
         case .full: held = (line, position)
-        case .down: fail(Problem.noIngest, position)
+        case .down: failUnanswered(position)
         }
     }
 
     private func refuse(_ problem: Problem, _ fault: Fault, _ data: ArraySlice<UInt8>, position: Int) {
         desk.report(problem, fault, data, call)
         fail(problem, position)
+    }
+
+    private func failUnanswered(_ position: Int) {
+        desk.rejects.countUnanswered()
+        fail(Problem.noIngest, position)
     }
 
     private func fail(_ problem: Problem, _ position: Int) {
@@ -123,7 +128,7 @@ final class EventBatch: VerdictTaker {
                 accepted.append(Listed(position: tag, json: Array(json.utf8)))
             }
         case .rejected(let reject, let code, let text): fail(Problem.refused(reject, code: code, text: text), tag)
-        case .lost, .metrics, .erased: fail(Problem.noIngest, tag)
+        case .lost, .metrics, .erased: failUnanswered(tag)
         }
         // Not at every verdict: half a window at a time keeps the line full and the turns few.
         if waiting <= HTTPLimits.channelLinesPerRequestMax / 2 { goOn() }

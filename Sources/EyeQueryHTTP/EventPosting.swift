@@ -94,8 +94,13 @@ final class EventPosting: BodyCollector, VerdictTaker {
         switch desk.channel.send(line, from: self) {
         case .sent: line = []
         case .full: break
-        case .down: finish(Problem.noIngest)
+        case .down: finishUnanswered()
         }
+    }
+
+    private func finishUnanswered() {
+        desk.rejects.countUnanswered()
+        finish(Problem.noIngest)
     }
 
     func channelHasRoom() {
@@ -107,7 +112,7 @@ final class EventPosting: BodyCollector, VerdictTaker {
         switch verdict {
         case .stored(let id): show(id)
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics, .erased: finish(Problem.noIngest)
+        case .lost, .metrics, .erased: finishUnanswered()
         }
     }
 

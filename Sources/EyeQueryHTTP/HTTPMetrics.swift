@@ -2,6 +2,7 @@
 // codes; nothing that a client can make up. Counted on the loop's thread; read by that of the status service too, which must not
 // wait for queries.
 
+import EyeWire
 import Synchronization
 
 /// Counters and gauges of the service.
@@ -26,6 +27,7 @@ final class HTTPMetrics: Sendable {
         var requests: [Route: UInt64] = [:]
         var unknownPaths: UInt64 = 0
         var statuses: [UInt16: UInt64] = [:]
+        var rejected: [Reject: UInt64] = [:]
         var gauges = Gauges()
     }
 
@@ -39,13 +41,16 @@ final class HTTPMetrics: Sendable {
 
     func count(status: UInt16) { numbers.withLock { $0.statuses[status, default: 0] += 1 } }
 
+    /// An event was refused, other than by the ingest side, which counts its own.
+    func count(rejected: Reject) { numbers.withLock { $0.rejected[rejected, default: 0] += 1 } }
+
     /// The loop's gauges as they are now.
     func publish(_ gauges: Gauges) { numbers.withLock { $0.gauges = gauges } }
 
     /// Appends every metric.
     func append(to out: inout [UInt8], isIngestUp: Bool) {
-        let (requests, unknownPaths, statuses, gauges) = numbers.withLock {
-            ($0.requests, $0.unknownPaths, $0.statuses, $0.gauges)
+        let (requests, unknownPaths, statuses, rejected, gauges) = numbers.withLock {
+            ($0.requests, $0.unknownPaths, $0.statuses, $0.rejected, $0.gauges)
         }
         HTTPMetrics.head("eye_http_requests_total", "counter", "Requests by route.", &out)
         for route in Route.allCases {
@@ -55,6 +60,13 @@ final class HTTPMetrics: Sendable {
         HTTPMetrics.head("eye_http_responses_total", "counter", "Answers by status code.", &out)
         for (status, count) in statuses.sorted(by: { $0.key < $1.key }) {
             out.append(text: "eye_http_responses_total{status=\"\(status)\"} \(count)\n")
+        }
+        HTTPMetrics.head(
+            "eye_http_events_rejected_total", "counter",
+            "Events refused before the ingest side saw them, by code; no-ingest: it was not there, or has not answered.",
+            &out)
+        for reject in Reject.allCases where reject.fate == .drop || reject == .noIngest {
+            out.append(text: "eye_http_events_rejected_total{code=\"\(reject.code)\"} \(rejected[reject] ?? 0)\n")
         }
         func one(_ name: String, _ type: String, _ help: String, _ value: UInt64) {
             HTTPMetrics.head(name, type, help, &out)

@@ -132,8 +132,8 @@ public final class HTTPService: Sendable {
         let logins = LoginDesk(hasher, accounts: accounts, time: time, log: log)
         let store = EventSource(disk, folder: options.folder, limits: options.reader)
         let writes = WriteDesk(
-            channel: channel, erasures: erasures, rejects: RejectReporter(channel, time: time), store: store,
-            time: time,
+            channel: channel, erasures: erasures, rejects: RejectReporter(channel, time: time, metrics: metrics),
+            store: store, time: time,
             futureMicroseconds: options.futureMicroseconds)
         let responder = EyeResponder(
             loop: loop, accounts: accounts, logins: logins, writes: writes, channel: channel, asking: asking,

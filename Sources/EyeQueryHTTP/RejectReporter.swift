@@ -1,27 +1,30 @@
-// Tells the ingest side which events the HTTP service refused, so that `GET /errors/` shows them: samples, at most so many
-// a second for each code. Used on the loop's thread. Losing one is no harm: the client has its answer.
+// Counts the events that the HTTP service refused, all of them, and tells the ingest side of some, so that `GET /errors/` shows them:
+// samples, at most so many a second for each code. Used on the loop's thread. Losing a sample is no harm: the client has its answer.
 
 import EyeStore
 import EyeSystem
 import EyeWire
 
-/// Samples refusals and reports them.
+/// Counts refusals, samples and reports them.
 final class RejectReporter: VerdictTaker {
     private let channel: ControlChannel
     private let time: any TimeSource
+    private let metrics: HTTPMetrics
     private var second: UInt64 = 0
     private var counts: [Reject: Int] = [:]
-    /// Refusals by code since the start, sampled or not.
-    private(set) var totals: [Reject: UInt64] = [:]
 
-    init(_ channel: ControlChannel, time: any TimeSource) {
+    init(_ channel: ControlChannel, time: any TimeSource, metrics: HTTPMetrics) {
         self.channel = channel
         self.time = time
+        self.metrics = metrics
     }
 
-    /// Reports a refused event.
+    /// Counts an event that the ingest side could not be asked about, or did not answer: `no-ingest`.
+    func countUnanswered() { metrics.count(rejected: .noIngest) }
+
+    /// Counts a refused event and reports it.
     func report(_ reject: Reject, message: [UInt8], data: ArraySlice<UInt8>, peer: Peer, token: UInt32?) {
-        totals[reject, default: 0] += 1
+        metrics.count(rejected: reject)
         let now = time.monotonicNanoseconds() / 1_000_000_000
         if now != second {
             second = now

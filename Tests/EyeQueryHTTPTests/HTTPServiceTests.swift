@@ -87,6 +87,42 @@ private let event =
         }
     }
 
+    /// Events that were refused here are counted, every one; those that the ingest side refused are not: it counts them.
+    @Test func refusedEventsAreCounted() throws {
+        let service = try ServiceFixture()
+        let wrong = event.replacingOccurrences(of: "\"category\"", with: "\"categori\"")
+        func post(_ body: String, _ status: Int, type: String = "application/json") throws {
+            #expect(try service.call("POST", "/events/", token: service.both, type: type, body).status == status)
+        }
+        func counts() throws -> [String: Int] {
+            var found: [String: Int] = [:]
+            for line in try service.call("GET", "/metrics").text.split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard let match = words[0].wholeMatch(of: #/eye_http_events_rejected_total\{code="(.+)"\}/#),
+                    let count = Int(words[1]), count > 0
+                else { continue }
+                found[String(match.1)] = count
+            }
+            return found
+        }
+        try post(event, 201)
+        #expect(try counts() == [:])
+        try post("{", 400)
+        try post("[\(event),\(wrong)]", 207)
+        let many = Array(repeating: "{", count: 30) + [event, wrong]
+        try post(many.joined(separator: "\n"), 207, type: "application/x-ndjson")
+        let code = try #require(
+            try service.call("POST", "/events/", token: service.both, wrong).object["code"] as? String)
+        #expect(try counts() == ["bad-json": 31, code: 3])
+        service.ingest?.manners.withLock { $0.refusal = .storageFull }
+        try post(event, 503)
+        #expect(try counts() == ["bad-json": 31, code: 3])
+        service.stopIngest()
+        try post(event, 503)
+        try post("\(event)\n\(event)\n", 503, type: "application/x-ndjson")
+        #expect(try counts() == ["bad-json": 31, code: 3, "no-ingest": 3])
+    }
+
     /// What the ingest side's metrics say of room and damage.
     @Test func readinessKnowsOfAFullDisk() {
         func reasons(_ metrics: String) -> (isFull: Bool, notes: Int) {
