@@ -3,6 +3,8 @@
 
 /// Named limits of the ingest service.
 public enum IngestLimits {
+    /// Ingest loops, and so threads that read (`--loops`).
+    public static let loopsMax = 64
     /// Connections of clients at one time, TCP and Unix together. One more is closed without a word, counted, and the log says so.
     public static let connectionsMax = 16_384
     /// Connections of the control socket, beside those: clients cannot lock out the operator and the HTTP service.
@@ -64,6 +66,8 @@ public enum IngestLimits {
     public static let samplesPerSecond = 10
     /// Samples that wait to be written; more are not kept (the rejects are still counted).
     public static let samplesWaitingMax = 1_000
+    /// Bytes of files that samples of rejected lines take; the oldest go first.
+    public static let rejectedBytesMax: Int64 = 64 * 1024 * 1024
     /// Erasures that wait for the one under way; one more is refused (`overloaded`).
     public static let erasuresWaitingMax = 256
     /// How long the erasing thread keeps its reader's memory after the last order.

@@ -10,7 +10,7 @@ public struct IngestOptions: Sendable {
     /// Where to listen; nil for not at all.
     public var tcp: SocketAddress?
     public var udp: SocketAddress?
-    /// Ingest loops, 1 to 64.
+    /// Ingest loops, 1 to `IngestLimits.loopsMax`.
     public var loops: Int
     /// How far a timestamp may lie ahead of the clock, in microseconds.
     public var futureMicroseconds: Int64
@@ -27,11 +27,7 @@ public struct IngestOptions: Sendable {
         self.udp = udp
         loops = 1
         futureMicroseconds = WireLimits.futureMicrosecondsDefault
-        idleMilliseconds = IngestOptions.idleMillisecondsDefault
-        rejectedBytes = IngestOptions.rejectedBytesDefault
+        idleMilliseconds = WireLimits.idleMillisecondsDefault
+        rejectedBytes = IngestLimits.rejectedBytesMax
     }
-
-    public static let idleMillisecondsDefault: UInt64 = 3_600_000
-    public static let rejectedBytesDefault: Int64 = 64 * 1024 * 1024
-    public static let loopsMax = 64
 }

@@ -63,7 +63,7 @@ public final class IngestService {
         _ options: IngestOptions, store storeOptions: StoreOptions, disk: any Disk, time: any TimeSource, log: Log,
         fatal: @escaping @Sendable (SystemError) -> Never
     ) throws(IngestStartError) {
-        precondition((1...IngestOptions.loopsMax).contains(options.loops))
+        precondition((1...IngestLimits.loopsMax).contains(options.loops))
         self.options = options
         self.log = log
         do throws(StoreOpenError) {
@@ -152,15 +152,15 @@ public final class IngestService {
         }
     }
 
-    /// Tells what the kernel granted; an operator can raise its limit.
+    /// Tells what was asked for and what the kernel granted, whose limit an operator can raise.
     private static func tellBuffer(_ socket: Int32, _ log: Log) throws(SystemError) {
-        let granted = try Socket.receiveBuffer(socket)
+        // The kernel tells twice of what it grants (socket(7)).
+        let granted = try Socket.receiveBuffer(socket) / 2
         let asked = Int(IngestLimits.datagramBufferBytes)
-        if granted < asked * 2 {
-            log.info(
-                "UDP receive buffer is smaller than asked for; raise it with: sysctl -w net.core.rmem_max=\(asked)",
-                ["asked": "\(asked)", "granted": "\(granted / 2)"])
-        }
+        let hint =
+            granted < asked
+            ? " is smaller than asked for; raise it with: sysctl -w net.core.rmem_max=\(asked)" : ""
+        log.info("UDP receive buffer\(hint)", ["asked": "\(asked)", "granted": "\(granted)"])
     }
 
     private static func listenTCP(_ options: IngestOptions, _ loops: [IngestLoop]) throws -> SocketAddress? {

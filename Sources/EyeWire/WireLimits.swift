@@ -49,6 +49,8 @@ public enum WireLimits {
     /// Days after which a silent client is forgotten.
     public static let clientIdleDays = 30
 
+    /// Milliseconds after which a connection that sends nothing is closed without a word.
+    public static let idleMillisecondsDefault: UInt64 = 3_600_000
     /// Errors that a silent client is told at its half-close; the others are counted in `-ERR 0 more N`.
     public static let heldErrorsMax = 20
     /// Bytes of replies that wait for a client that does not read; beyond, it is read no more, then closed.

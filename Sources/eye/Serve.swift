@@ -147,7 +147,7 @@ enum Serve {
         if options.only == .http { return nil }
         var ingest = IngestOptions(
             folder: options.data, tcp: try resolve(options.tcp), udp: try resolve(options.udp, datagram: true))
-        ingest.loops = options.loops > 0 ? options.loops : min(IngestOptions.loopsMax, Processors.count)
+        ingest.loops = options.loops > 0 ? options.loops : min(IngestLimits.loopsMax, Processors.count)
         ingest.futureMicroseconds = options.maxFutureMicroseconds
         var store = StoreOptions()
         store.segmentBytes = options.segmentBytes

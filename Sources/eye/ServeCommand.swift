@@ -1,5 +1,6 @@
 // The option table of `eye serve` and the way from it to `ServeOptions`. What serving is stands in Serve.swift.
 
+import EyeServer
 import EyeSystem
 
 /// `eye serve`.
@@ -38,7 +39,8 @@ enum ServeCommand {
                 environment: "EYE_ONLY",
                 help: "Runs only one side in this process; the other may run as a process of its own."),
             Option(
-                name: "loops", placeholder: "N", kind: .number(0...64), environment: "EYE_LOOPS", fallback: "0",
+                name: "loops", placeholder: "N", kind: .number(0...Int64(IngestLimits.loopsMax)),
+                environment: "EYE_LOOPS", fallback: "0",
                 help: "Ingest loops; 0 means one for each processor."),
             Option(
                 name: "max-future", placeholder: "SPAN", kind: .duration(0...86_400_000_000),

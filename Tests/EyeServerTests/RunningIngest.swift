@@ -22,7 +22,7 @@ final class RunningIngest {
 
     init(
         disk: any Disk = RealDisk(), loops: Int = 2, segmentBytes: Int64 = 64 << 20, folder: String? = nil,
-        idleMilliseconds: UInt64 = IngestOptions.idleMillisecondsDefault,
+        idleMilliseconds: UInt64 = WireLimits.idleMillisecondsDefault,
         unreadBytesMax: Int = IngestLimits.unreadBytesMax, log: Int32? = nil
     ) throws {
         let home = try folder == nil ? TemporaryFolder() : nil
