@@ -10,9 +10,13 @@ enum BenchCommand {
         details: [
             "Sends event lines as fast as they are taken, or at --rate, and ends with an exact account: every line that was",
             "sent is accepted, rejected or a duplicate. The events are really stored: use a data folder of its own.",
+            "HTTP answers do not tell accepted lines from duplicates: there they are one number.",
             "With --rate, latencies count from the moment a line was due, so that a stall is charged for every line it",
-            "delays. Percentiles are at most 0.8 % too high. Ctrl-C ends the sending; the account is still made.",
-            "Ends with code 1 unless every line was accepted (UDP: unless somebody listens).",
+            "delays, and a rate that was not reached is told. Refused lines have no latency: they never are durable. Of HTTP",
+            "the latencies are those of requests, refused ones too, each from its start or from when its last line was due.",
+            "Percentiles are at most 0.8 % too high. Ctrl-C ends the sending; the account is still made.",
+            "Ends with code 0 when every line was accepted or a duplicate, which is no loss, else with code 1 (UDP: unless",
+            "somebody listens).",
         ],
         options: [
             Option(
@@ -24,7 +28,7 @@ enum BenchCommand {
             Option(name: "unix", placeholder: "PATH", kind: .text, help: "Sends to a Unix socket, DIR/ingest.sock."),
             Option(
                 name: "http", placeholder: "HOST:PORT", kind: .address,
-                help: "Posts NDJSON to the HTTP service; latencies are those of requests."),
+                help: "Posts NDJSON to the HTTP service."),
             CommandTable.tokenFile(), CommandTable.token(),
             Option(
                 name: "connections", short: "c", placeholder: "N", kind: .number(1...BenchLimits.connectionsMax),
@@ -34,13 +38,13 @@ enum BenchCommand {
                 help: "Lines in all. With neither --count nor --seconds it takes 10 seconds."),
             Option(
                 name: "seconds", short: "s", placeholder: "N", kind: .number(1...1_000_000),
-                help: "Sends for so long."),
+                help: "Sends for so long, whatever --rate still owes; with --count whichever comes first."),
             Option(
                 name: "rate", short: "r", placeholder: "N", kind: .number(1...1_000_000_000),
                 help: "Lines a second over all connections; without it as fast as they are taken."),
             Option(
                 name: "acks", kind: .flag,
-                help: "Asks for acknowledgements (MODE acks) and measures how long each line takes to be durable."),
+                help: "Asks for acknowledgements (MODE acks): measures how long each line takes to be durable."),
             Option(
                 name: "one-by-one", kind: .flag,
                 help: "One connection, one line at a time, the next one when the last is durable."),

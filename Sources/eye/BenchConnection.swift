@@ -40,6 +40,9 @@ class BenchConnection {
     private(set) var settled: UInt64 = 0
     private var marks: [Mark] = []
     private var firstMark = 0
+    /// Refused lines that no acknowledgement has covered yet, by number.
+    private var refused: [UInt64] = []
+    private var firstRefused = 0
 
     init(_ socket: consuming Descriptor, _ pool: LinePool, firstLine: Int, isScheduled: Bool, clock: BenchClock) {
         self.socket = socket
@@ -60,27 +63,52 @@ class BenchConnection {
     /// Everything was assigned.
     func end() { isEnded = true }
 
-    /// No further line is begun.
-    func cut() {
-        assigned = begun
+    /// No further line is begun, but for at most `more` of those that are owed. Returns how many lines will never be sent.
+    func cut(keeping more: UInt64) -> UInt64 {
+        let lost = assigned - begun - min(assigned - begun, more)
+        assigned -= lost
         isEnded = true
+        return lost
     }
 
-    /// Lines up to `number` are durable at `now`: counts the latency of each.
+    /// Line `number` was refused: an acknowledgement that covers it does not make it durable. In the order of the lines.
+    func refuse(_ number: UInt64) { refused.append(number) }
+
+    /// Lines up to `number` are durable at `now`, but for refused ones: counts the latency of each.
     func settle(upTo number: UInt64, now: UInt64, _ tally: inout BenchTally) {
         let now = Double(now)
         while settled < number, firstMark < marks.count {
             let mark = marks[firstMark]
             let last = min(number, mark.last)
             if mark.step == 0 {
-                tally.latency.record(UInt64(max(0, now - mark.due)), times: last - settled)
+                let left = passRefused(upTo: last)
+                tally.untimed += left
+                tally.latency.record(UInt64(max(0, now - mark.due)), times: last - settled - left)
             } else {
                 for line in settled + 1...last {
-                    tally.latency.record(UInt64(max(0, now - mark.due + mark.step * Double(mark.last - line))))
+                    if passRefused(upTo: line) > 0 {
+                        tally.untimed += 1
+                    } else {
+                        tally.latency.record(UInt64(max(0, now - mark.due + mark.step * Double(mark.last - line))))
+                    }
                 }
             }
             pass(last, mark)
         }
+    }
+
+    /// How many lines up to `number` were refused since it was last asked.
+    private func passRefused(upTo number: UInt64) -> UInt64 {
+        var count: UInt64 = 0
+        while firstRefused < refused.count && refused[firstRefused] <= number {
+            firstRefused += 1
+            count += 1
+        }
+        if firstRefused == refused.count {
+            refused.removeAll(keepingCapacity: true)
+            firstRefused = 0
+        }
+        return count
     }
 
     /// Lines up to `number` are durable at `now`: counts one latency, that of the last of them.

@@ -49,24 +49,33 @@ final class BenchDatagrams: @unchecked Sendable {
         do throws(SystemError) {
             while tally.lines < share, !progress.isStopping.load(ordering: .relaxed) {
                 let now = clock.now
-                if now >= endNanoseconds { break }
+                // With a rate what came due since the last turn is still sent, as far as it goes at once.
+                let isLast = now >= endNanoseconds
+                if isLast && interval == nil { break }
                 var limit = share - tally.lines
                 if let interval {
+                    var reached = UInt64(Double(now) / interval) + 1
+                    if isLast { reached = UInt64((Double(endNanoseconds) / interval).rounded(.up)) }
+                    let due = min(limit, max(tally.lines, reached) - tally.lines)
                     // Whole datagrams only, but for the last one.
-                    let reached = max(tally.lines, UInt64(Double(now) / interval) + 1)
-                    let due = min(limit, reached - tally.lines)
-                    let whole = due < limit ? due - due % UInt64(linesPerDatagram) : due
+                    let whole = due < limit && !isLast ? due - due % UInt64(linesPerDatagram) : due
                     guard whole > 0 else {
+                        if isLast { break }
                         pause(until: Double(tally.lines + UInt64(linesPerDatagram) - 1) * interval, now)
                         continue
                     }
                     limit = whole
                 }
+                let before = tally.lines
                 load(limit)
                 try send(ports[port].socket.number)
                 port = (port + 1) % ports.count
                 progress.sent.add(tally.lines - published, ordering: .relaxed)
                 published = tally.lines
+                if isLast {
+                    tally.overdue = limit - (tally.lines - before)
+                    break
+                }
             }
             // What became of the last ones is told to who asks: nothing is sent after them.
             for port in ports where try Socket.pendingError(port.socket.number) == ECONNREFUSED {

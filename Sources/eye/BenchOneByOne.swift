@@ -18,6 +18,8 @@ final class BenchOneByOne: @unchecked Sendable {
     private var tally = BenchTally()
     private var input: [UInt8] = []
     private var acknowledged: UInt64 = 0
+    /// The last line that was refused; 0: none.
+    private var refusedLine: UInt64 = 0
     private var bye: LineCounts?
     private var hasEnded = false
 
@@ -53,14 +55,19 @@ final class BenchOneByOne: @unchecked Sendable {
         let end = plan.seconds.map { UInt64($0 * 1e9) } ?? .max
         while tally.lines < plan.count ?? .max, !hasEnded, !progress.isStopping.load(ordering: .relaxed) {
             var due = clock.now
+            if due >= end {
+                if let rate = plan.rate {
+                    let owed = min(plan.count ?? .max, UInt64((Double(end) * rate / 1e9).rounded(.up)))
+                    tally.overdue = max(owed, tally.lines) - tally.lines
+                }
+                return
+            }
             if let rate = plan.rate {
                 // Late or not, the line counts from the moment it was due.
                 let planned = UInt64(Double(tally.lines) * 1e9 / rate)
                 if planned >= end { return }
                 if planned > due { pause(until: planned) }
                 due = planned
-            } else if due >= end {
-                return
             }
             let index = Int(tally.lines % UInt64(pool.count))
             let line = pool.bytes[pool.starts[index]..<pool.starts[index + 1]]
@@ -71,7 +78,7 @@ final class BenchOneByOne: @unchecked Sendable {
             tally.bytes += UInt64(line.count)
             while acknowledged < tally.lines && !hasEnded { try hear() }
             if hasEnded { return }
-            tally.latency.record(clock.now - due)
+            if refusedLine == tally.lines { tally.untimed += 1 } else { tally.latency.record(clock.now - due) }
             progress.sent.add(1, ordering: .relaxed)
             progress.settled.add(1, ordering: .relaxed)
             if let probe {
@@ -117,7 +124,8 @@ final class BenchOneByOne: @unchecked Sendable {
             switch reply {
             case .ack(let number): acknowledged = number
             case .bye(let counts): bye = counts
-            case .error(_, _, let code, let text):
+            case .error(let number, _, let code, let text):
+                refusedLine = max(refusedLine, number)
                 let words = [code, text].map { String(decoding: input[$0], as: UTF8.self) }
                 tally.note(error: words.joined(separator: ": "))
             default: break

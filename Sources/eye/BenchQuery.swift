@@ -29,6 +29,8 @@ private struct QueryTiming {
     var times = LatencyHistogram()
     /// Bytes of the last answer.
     var bytes = 0
+    /// What the service said instead of an answer.
+    var refusal: (status: Int, text: String)?
 }
 
 /// A row of numbers that is the same for the same seed.
@@ -98,12 +100,13 @@ struct BenchQuery {
         }
         try measure("count by category", plan.repeats) { _ in "/stats/count?by=category" }
         try measure("count by name", plan.repeats) { _ in "/stats/count?by=name" }
-        try measure("hourly histogram of everything", plan.repeats) { _ in "/stats/hits?step=1h" }
+        let step = try histogramStep()
+        try measure("histogram of everything, step \(step)", plan.repeats) { _ in "/stats/hits?step=\(step)" }
         let scan =
             "/stats/top?field=\(QueryTarget.encode(plan.field))&limit=10&timeout=\(BenchQuery.scanTimeout)"
         try measure("top 10 of \(plan.field) over everything", plan.scans) { _ in scan }
         try Output.out(plan.json ? json : text)
-        return ExitCode.success
+        return rows.contains { $0.refusal != nil } ? ExitCode.failure : ExitCode.success
     }
 
     private static let scanTimeout = "60s"
@@ -155,6 +158,18 @@ struct BenchQuery {
         return target
     }
 
+    /// An hour, or the shortest of some longer steps with which all of the store's time has no more buckets than are answered.
+    private func histogramStep() throws(Failure) -> String {
+        for step in BenchQuery.steps.dropLast() {
+            let answer = try connection.get("/stats/hits?step=\(step)")
+            if JSONPick.text("code", in: answer.body) != "too-many-buckets" { return step }
+        }
+        return BenchQuery.steps[BenchQuery.steps.count - 1]
+    }
+
+    /// The last one fits the years 0000 to 9999.
+    private static let steps = ["1h", "6h", "1d", "1w", "60w"]
+
     // MARK: Measuring
 
     private mutating func measure(
@@ -168,8 +183,10 @@ struct BenchQuery {
             let answer = try connection.get(asked)
             let nanoseconds = time.monotonicNanoseconds() - began
             guard answer.status == 200 || answer.status == 404 else {
-                _ = try connection.require(asked)
-                continue
+                let shown = 200
+                let text = String(decoding: answer.body.prefix(shown), as: UTF8.self)
+                row.refusal = (answer.status, JSONPick.text("detail", in: answer.body) ?? text)
+                break
             }
             row.bytes = answer.body.count
             if index >= 0 { row.times.record(nanoseconds) }
@@ -179,13 +196,18 @@ struct BenchQuery {
 
     private var text: String {
         var table = TextTable(["query", "p50", "p99", "max", "answer"])
-        for row in rows {
+        for row in rows where row.refusal == nil {
             table.add([
                 row.title, BenchText.span(row.times.percentile(0.5)), BenchText.span(row.times.percentile(0.99)),
                 BenchText.span(row.times.max), BenchText.bytes(UInt64(row.bytes)),
             ])
         }
-        return "\(BenchText.grouped(events)) events, \(plan.repeats) of each over one connection\n\n\(table.text)"
+        var text = "\(BenchText.grouped(events)) events, \(plan.repeats) of each over one connection\n\n\(table.text)"
+        for row in rows {
+            guard let refusal = row.refusal else { continue }
+            text += "\n\(row.title): refused, \(refusal.status): \(Visible.text(refusal.text))\n"
+        }
+        return text
     }
 
     private var json: String {
@@ -196,7 +218,13 @@ struct BenchQuery {
             JSON.appendString(row.title, to: &out)
             out += Array(",\"example\":".utf8)
             JSON.appendString(row.example, to: &out)
-            out += Array(",\"bytes\":\(row.bytes),\"latency_us\":\(BenchReport.spansJSON(row.times))}".utf8)
+            if let refusal = row.refusal {
+                out += Array(",\"status\":\(refusal.status),\"refused\":".utf8)
+                JSON.appendString(refusal.text, to: &out)
+                out.append(UInt8(ascii: "}"))
+            } else {
+                out += Array(",\"bytes\":\(row.bytes),\"latency_us\":\(BenchReport.spansJSON(row.times))}".utf8)
+            }
         }
         return String(decoding: out, as: UTF8.self) + "]}\n"
     }

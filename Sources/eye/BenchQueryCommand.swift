@@ -10,7 +10,9 @@ enum BenchQueryCommand {
         details: [
             "Asks each query many times over one keep-alive connection and prints the time that a client sees. Ids, sessions and",
             "hours are taken from events of the store. With --fill it first sends so many different events, which are",
-            "really stored: use a data folder of its own, and let the service seal them before you measure.",
+            "really stored: use a data folder of its own, and let the service seal them before you measure. The histogram's step is",
+            "an hour, or longer when the store's time has more hours than are answered. A query that is refused is shown",
+            "with its reason, and the command ends with code 1.",
         ],
         options: [
             CommandTable.http, CommandTable.tokenFile(), CommandTable.token(scope: "read (and ingest, for --fill)"),

@@ -14,7 +14,7 @@ struct BenchReport {
     private var seconds: Double { max(Double(tally.end), 1) / 1e9 }
     private var linesPerSecond: Double { Double(tally.lines) / seconds }
 
-    /// Every line sent, judged and stored (or, by UDP, sent without trouble).
+    /// Every line sent, judged, and stored now or before, which a duplicate is (or, by UDP, sent without trouble).
     var isClean: Bool {
         guard tally.failures.isEmpty else { return false }
         return plan.isDatagram ? tally.refusedDatagrams == 0 : (tally.isExact && tally.judged.rejected == 0)
@@ -35,6 +35,10 @@ struct BenchReport {
             "sent",
             "\(BenchText.grouped(tally.lines)) lines, \(BenchText.bytes(tally.bytes)), "
                 + "\(BenchText.grouped(UInt64(linesPerSecond))) lines/s")
+        if let rate = plan.rate {
+            let asked = "\(BenchText.grouped(UInt64(rate))) lines/s asked for"
+            text += row("rate", isRateKept ? "\(asked): kept" : "\(asked): not reached\(overdue)")
+        }
         if plan.isDatagram {
             text += row("datagrams", BenchText.grouped(tally.pieces))
             text += row(
@@ -46,15 +50,19 @@ struct BenchReport {
             }
         } else {
             let judged = tally.judged
-            text += row(
-                "judged",
-                "received=\(judged.received) accepted=\(judged.accepted) rejected=\(judged.rejected) "
-                    + "duplicate=\(judged.duplicate)" + verdict)
+            let stored =
+                plan.isHTTP
+                ? "accepted-or-duplicate=\(judged.accepted) rejected=\(judged.rejected)"
+                : "accepted=\(judged.accepted) rejected=\(judged.rejected) duplicate=\(judged.duplicate)"
+            text += row("judged", "received=\(judged.received) \(stored)\(verdict)")
         }
         if plan.isHTTP { text += row("requests", BenchText.grouped(tally.pieces)) }
         if tally.latency.count > 0 {
             text += row(plan.isHTTP ? "answer after" : "durable after", spans(tally.latency))
             text += row("", since)
+        }
+        if tally.untimed > 0 {
+            text += row("", "\(BenchText.grouped(tally.untimed)) refused lines are not in it: they never are durable")
         }
         if tally.disk.count > 0 {
             let ratio = Double(tally.latency.percentile(0.5)) / Double(max(1, tally.disk.percentile(0.5)))
@@ -74,8 +82,22 @@ struct BenchReport {
         return ": \(tally.lines) were sent"
     }
 
+    /// Whether lines were sent when they were due. A short run may be late by a few turns of the threads.
+    private var isRateKept: Bool {
+        guard let rate = plan.rate else { return true }
+        let toleratedSeconds = 0.1
+        return tally.overdue == 0 && Double(tally.sendEnd) / 1e9 <= Double(tally.lines) / rate * 1.01 + toleratedSeconds
+    }
+
+    private var overdue: String {
+        tally.overdue == 0 ? "" : ", \(BenchText.grouped(tally.overdue)) lines that were due were not sent"
+    }
+
     private var since: String {
-        if plan.isHTTP && plan.rate == nil { return "from the start of each request" }
+        if plan.isHTTP {
+            let from = plan.rate == nil ? "its start" : "the moment its last line was due, sent late or not"
+            return "of each request, a refused one too, from \(from)"
+        }
         return plan.rate == nil
             ? "from the moment each line was handed to the kernel"
             : "from the moment each line was due, sent late or not"
@@ -99,6 +121,10 @@ struct BenchReport {
         func member(_ name: String, _ value: String) { out += Array(",\"\(name)\":\(value)".utf8) }
         member("connections", "\(plan.connections)")
         member("rate", plan.rate.map { BenchText.fixed($0, 3) } ?? "null")
+        if plan.rate != nil {
+            member("rate_kept", isRateKept ? "true" : "false")
+            member("overdue", "\(tally.overdue)")
+        }
         member("seconds", BenchText.fixed(seconds, 6))
         member("send_seconds", BenchText.fixed(Double(tally.sendEnd) / 1e9, 6))
         member("lines", "\(tally.lines)")
@@ -111,13 +137,16 @@ struct BenchReport {
         } else {
             if plan.isHTTP { member("requests", "\(tally.pieces)") }
             member("received", "\(tally.judged.received)")
-            member("accepted", "\(tally.judged.accepted)")
+            member(plan.isHTTP ? "accepted_or_duplicate" : "accepted", "\(tally.judged.accepted)")
             member("rejected", "\(tally.judged.rejected)")
-            member("duplicate", "\(tally.judged.duplicate)")
+            if !plan.isHTTP { member("duplicate", "\(tally.judged.duplicate)") }
             member("without_bye", "\(tally.withoutBye)")
             member("exact", tally.isExact ? "true" : "false")
         }
-        if tally.latency.count > 0 { member("latency_us", BenchReport.spansJSON(tally.latency)) }
+        if tally.latency.count > 0 {
+            member("latency_of", plan.isHTTP ? "\"requests\"" : "\"lines\"")
+            member("latency_us", BenchReport.spansJSON(tally.latency))
+        }
         if tally.disk.count > 0 { member("disk_us", BenchReport.spansJSON(tally.disk)) }
         for (name, texts) in [("errors", tally.errors), ("failures", tally.failures)] {
             out += Array(",\"\(name)\":[".utf8)

@@ -82,6 +82,7 @@ final class BenchRequests: BenchConnection {
             // Early answers end a request that the server does not want; nothing is known of its lines.
             return fail("status \(answer.status) before the request was sent", &tally)
         }
+        // An answer does not tell duplicates from lines that were stored now.
         let accepted = answer.number("\"accepted\":", in: input) ?? 0
         let rejected = answer.number("\"rejected\":", in: input) ?? (accepted == 0 ? underWay : 0)
         tally.add(LineCounts(received: underWay, accepted: accepted, rejected: rejected, duplicate: 0))

@@ -29,7 +29,7 @@ struct BenchRun {
         let threads = try Failure.of("threads") { () throws(SystemError) in
             try start(sockets, clock: clock, progress: progress)
         }
-        let shows = Terminal.isTerminal(STDERR_FILENO) && Terminal.isTerminal(STDOUT_FILENO)
+        let shows = Terminal.isTerminal(STDERR_FILENO)
         var line = BenchProgressLine()
         while progress.finished.load(ordering: .acquiring) < threads.count {
             if signals.next(timeoutMilliseconds: BenchRun.wait(clock)) != nil {

@@ -101,7 +101,9 @@ final class BenchStream: BenchConnection {
         case .bye(let counts):
             hasBye = true
             tally.add(counts)
-        case .error(_, _, let code, let text):
+        case .error(let number, _, let code, let text):
+            // 0: about no line.
+            if readsAcks && number > 0 { refuse(number) }
             let words = [code, text].map {
                 String(
                     decoding: input[line][(line.lowerBound + $0.lowerBound)..<(line.lowerBound + $0.upperBound)],

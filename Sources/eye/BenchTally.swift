@@ -14,12 +14,16 @@ struct BenchTally: Sendable {
     var pieces: UInt64 = 0
     /// Sends that failed because nobody listened at the port (ICMP, UDP only); they are tried again.
     var refusedDatagrams: UInt64 = 0
-    /// Sums of the +BYE lines, or of the HTTP answers.
+    /// Lines that were due when the sending ended, and were not sent: --rate is more than could be sent.
+    var overdue: UInt64 = 0
+    /// Sums of the +BYE lines, or of the HTTP answers, which count a duplicate as accepted.
     var judged = LineCounts(received: 0, accepted: 0, rejected: 0, duplicate: 0)
     /// Connections that ended without +BYE.
     var withoutBye = 0
-    /// From the moment a line was to be sent to the moment its acknowledgement was read.
+    /// From the moment a line was to be sent to the moment its acknowledgement was read; of HTTP one for each request.
     var latency = LatencyHistogram()
+    /// Refused lines: no acknowledgement says that they are durable, so they are not in `latency`.
+    var untimed: UInt64 = 0
     /// A write and an fdatasync of our own, between the acks.
     var disk = LatencyHistogram()
     /// The first refusals, as the server put them.
@@ -51,9 +55,11 @@ struct BenchTally: Sendable {
         bytes += other.bytes
         pieces += other.pieces
         refusedDatagrams += other.refusedDatagrams
+        overdue += other.overdue
         add(other.judged)
         withoutBye += other.withoutBye
         latency.add(other.latency)
+        untimed += other.untimed
         disk.add(other.disk)
         for error in other.errors { note(error: error) }
         for failure in other.failures { note(failure: failure) }

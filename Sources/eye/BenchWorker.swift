@@ -16,6 +16,8 @@ final class BenchWorker: @unchecked Sendable {
     private let endNanoseconds: UInt64
     /// Lines of this worker in all.
     private let share: UInt64
+    /// Owed lines that a connection may still begin when the time is over: HTTP one request.
+    private let linesKept: UInt64
     private let poller: Poller
     private let timer: MonotonicTimer
     private var tally = BenchTally()
@@ -23,7 +25,10 @@ final class BenchWorker: @unchecked Sendable {
     private var live: Int
     private var scheduled: UInt64 = 0
     private var nextConnection = 0
+    /// Nothing more will be assigned.
     private var hasEnded = false
+    /// Nothing more will be begun: the time is over, or somebody pressed Ctrl-C.
+    private var isCut = false
     private var lastProgress: UInt64 = 0
     private var seen = (lines: UInt64(0), settled: UInt64(0))
     private var room = [UInt8](repeating: 0, count: 64 * 1024)
@@ -42,6 +47,7 @@ final class BenchWorker: @unchecked Sendable {
         self.clock = clock
         let portion = Double(connections.count) / Double(plan.connections)
         interval = plan.rate.map { 1e9 / ($0 * portion) }
+        linesKept = plan.isHTTP ? UInt64(plan.linesPerPiece) : 0
         endNanoseconds = plan.seconds.map { UInt64($0 * 1e9) } ?? .max
         // By connections, like the rate: line k of all is due at k / rate.
         share =
@@ -82,10 +88,9 @@ final class BenchWorker: @unchecked Sendable {
 
     private func step() throws(SystemError) {
         let now = clock.now
-        if progress.isStopping.load(ordering: .relaxed) { endAll { $0.cut() } }
-        if !hasEnded {
-            if interval != nil { try schedule(now) } else if now >= endNanoseconds { endAll { $0.cut() } }
-        }
+        let isStopping = progress.isStopping.load(ordering: .relaxed)
+        if !hasEnded && !isStopping { try schedule(now) }
+        if !isCut && (isStopping || now >= endNanoseconds) { cutAll() }
         let count = try poller.wait(timeoutMilliseconds: BenchWorker.lookMilliseconds)
         for place in 0..<count {
             let (token, readiness) = poller[place]
@@ -122,18 +127,29 @@ final class BenchWorker: @unchecked Sendable {
             connections[index].assign(count, due: Double(scheduled - 1) * interval, step: interval)
             turn(index)
         }
-        if scheduled >= share || now >= endNanoseconds { return endAll { $0.end() } }
+        if scheduled >= share || now >= endNanoseconds { return endAll() }
         let due = UInt64(Double(scheduled) * interval)
         let wait = due > now ? due - now : 1
         try timer.arm(
             nanoseconds: UInt64(interval) < BenchLimits.tickNanoseconds ? max(wait, BenchLimits.tickNanoseconds) : wait)
     }
 
-    private func endAll(_ end: (BenchConnection) -> Void) {
-        if hasEnded && !progress.isStopping.load(ordering: .relaxed) { return }
+    private func endAll() {
         hasEnded = true
         for index in connections.indices where !connections[index].isDone {
-            end(connections[index])
+            connections[index].end()
+            turn(index)
+        }
+    }
+
+    /// Ends the sending, whatever is still owed: a rate that is more than can be sent must not make a bench longer than asked for.
+    private func cutAll() {
+        isCut = true
+        hasEnded = true
+        for index in connections.indices where !connections[index].isDone {
+            // At a rate that is kept, lines that have gathered while a request was under way are no debt.
+            let lost = connections[index].cut(keeping: interval == nil ? 0 : linesKept)
+            if interval != nil { tally.overdue += lost }
             turn(index)
         }
     }
@@ -190,7 +206,7 @@ final class BenchWorker: @unchecked Sendable {
     }
 
     private func publish() {
-        let settled = tally.latency.count
+        let settled = tally.latency.count + tally.untimed
         if tally.lines != seen.lines { progress.sent.add(tally.lines - seen.lines, ordering: .relaxed) }
         if settled != seen.settled { progress.settled.add(settled - seen.settled, ordering: .relaxed) }
         seen = (tally.lines, settled)

@@ -44,6 +44,8 @@ import Testing
         let (run, result) = try run(served, ["--count", "1000", "--acks"], token: String(repeating: "0", count: 40))
         #expect(run.code == 1)
         #expect(result["rejected"] as? Int == 1000 && result["exact"] as? Bool == true)
+        // They are never durable, however soon that is known.
+        #expect(result["latency_us"] == nil)
         #expect((result["errors"] as? [String])?.first?.hasPrefix("bad-token: ") == true)
     }
 
@@ -64,9 +66,86 @@ import Testing
         try Data(lines.utf8).write(to: URL(filePath: path))
         let (_, result) = try run(served, ["--count", "3000", "--file", path])
         #expect(result["accepted"] as? Int == 2000 && result["rejected"] as? Int == 1000)
+        for way in [["--acks"], ["--acks", "--rate", "100000"], ["--one-by-one"]] {
+            let (_, result) = try self.run(served, ["--count", "30", "--file", path] + way)
+            #expect(result["rejected"] as? Int == 10)
+            #expect((result["latency_us"] as? [String: Any])?["count"] as? Int == 20, "\(way)")
+        }
         try Data("QUIT\n".utf8).write(to: URL(filePath: path))
         let refused = try CommandRun(["bench", "--unix", served.socketPath, "--token", "x", "--file", path])
         #expect(refused.code == 1 && refused.error.contains("line 1: neither {json} nor TOKEN {json}"))
+    }
+
+    /// A duplicate is stored already, so it is no failure. HTTP answers do not tell duplicates, and nobody claims to know.
+    @Test func duplicatesAreNoLoss() throws {
+        let served = try ServedEye()
+        let path = "\(served.folder.path)/lines"
+        let lines = (1...2).map { number in
+            #"{"event_id":"e2085be5-9137-4e4e-80b5-f1ffddc2542\#(number)","session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"n":1},"timestamp":"2021-01-01T00:00:00Z"}"#
+        }
+        try Data(lines.joined(separator: "\n").utf8).write(to: URL(filePath: path))
+        let variables = ["EYE_TOKEN": served.firstToken]
+        func run(_ arguments: String...) throws -> (CommandRun, [String: Any]) {
+            let run = try CommandRun(["bench", "-n", "10", "--file", path] + arguments, environment: variables)
+            return (run, (try? JSONSerialization.jsonObject(with: Data(run.out.utf8))) as? [String: Any] ?? [:])
+        }
+        let (tcp, told) = try run("--tcp", served.tcp, "--json")
+        #expect(tcp.code == 0 && told["accepted"] as? Int == 2 && told["duplicate"] as? Int == 8)
+        let (http, answered) = try run("--http", served.http, "--json")
+        #expect(http.code == 0 && answered["accepted_or_duplicate"] as? Int == 10)
+        #expect(answered["accepted"] == nil && answered["duplicate"] == nil && answered["exact"] as? Bool == true)
+        #expect(answered["latency_of"] as? String == "requests")
+        let (text, _) = try run("--http", served.http)
+        #expect(
+            text.out.contains("  judged         received=10 accepted-or-duplicate=10 rejected=0: exact\n"),
+            "\(text.out)")
+        #expect(text.out.contains("  of each request, a refused one too, from its start\n"), "\(text.out)")
+    }
+
+    /// The time is over when it is over, and what was due and was not sent is told to the line.
+    @Test(arguments: [
+        ["--unix", "-c", "2", "-n", "500000000"], ["--unix", "--one-by-one"], ["--http", "-c", "2"], ["--udp"],
+    ])
+    func aRateThatIsNotReached(arguments: [String]) throws {
+        let served = try ServedEye()
+        let place = ["--unix": "\(served.folder.path)/ingest.sock", "--http": served.http, "--udp": served.udp]
+        let target = try #require(place[arguments[0]])
+        let run = try CommandRun(
+            ["bench", arguments[0], target, "--rate", "1000000000", "--seconds", "1", "--json"] + arguments.dropFirst(),
+            environment: ["EYE_TOKEN": served.firstToken])
+        #expect(run.code == 0 && run.error.isEmpty, "\(run.error)\(run.out)")
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any])
+        let lines = try #require(result["lines"] as? Int)
+        let overdue = try #require(result["overdue"] as? Int)
+        #expect(lines > 0 && overdue > 0 && lines + overdue == (arguments.contains("-n") ? 500_000_000 : 1_000_000_000))
+        #expect(result["rate_kept"] as? Bool == false)
+    }
+
+    /// The progress line needs a terminal at stderr; what stdout is does not matter.
+    @Test func progressOnATerminal() throws {
+        let served = try ServedFolder()
+        let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        defer { close(terminal) }
+        // TIOCSPTLCK and TIOCGPTN (ioctl_tty(2)): unlocks the other end, and asks for its number.
+        var lock: Int32 = 0
+        var number: Int32 = -1
+        try #require(ioctl(terminal, 0x4004_5431, &lock) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
+        let other = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
+        try #require(other >= 0)
+        let process = Process()
+        process.executableURL = CommandRun.executable
+        process.arguments = [
+            "bench", "--unix", served.socketPath, "--token", served.token, "-n", "400", "-r", "800", "--json",
+        ]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle(fileDescriptor: other)
+        try process.run()
+        process.waitUntilExit()
+        close(other)
+        var shown = [UInt8](repeating: 0, count: 4096)
+        let count = read(terminal, &shown, shown.count)
+        #expect(process.terminationStatus == 0)
+        #expect(String(decoding: shown.prefix(max(0, count)), as: UTF8.self).contains(" lines/s"))
     }
 
     /// A service that is down is told by the first datagrams already.

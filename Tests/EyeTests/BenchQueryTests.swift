@@ -31,6 +31,33 @@ import Testing
         #expect(text.code == 0 && text.out.hasPrefix("2,000 events, 1 of each over one connection\n"))
     }
 
+    /// Years of hours are more than one answer has: the histogram has a longer step. What is refused is told, the rest is shown.
+    @Test func anyStoreCanBeMeasured() throws {
+        let eye = try ServedEye()
+        let token = try eye.addToken("bench", scope: "ingest,read")
+        let variables = ["EYE_TOKEN": token, "EYE_HTTP": eye.http, "EYE_TCP": eye.tcp]
+        let events = ["1999-01-01", "2021-01-01"].map { day in
+            #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"\#(day)T00:00:00Z"}"#
+        }
+        let sent = try CommandRun(["send"], input: events.map { $0 + "\n" }.joined(), environment: variables)
+        #expect(sent.code == 0, "\(sent.error)")
+        let command = ["bench", "query", "--repeat", "1", "--scans", "1"]
+        let whole = try CommandRun(command, environment: variables)
+        #expect(whole.code == 0 && whole.out.contains("histogram of everything, step 1d"), "\(whole.error)\(whole.out)")
+
+        let run = try CommandRun(command + ["--field", "nothing", "--json"], environment: variables)
+        #expect(run.code == 1 && run.error.isEmpty)
+        let result = try #require(try JSONSerialization.jsonObject(with: Data(run.out.utf8)) as? [String: Any])
+        let queries = try #require(result["queries"] as? [[String: Any]])
+        let refused = queries.filter { $0["latency_us"] == nil }
+        #expect(queries.count > 8 && refused.count == 1)
+        #expect(refused.first?["status"] as? Int == 400 && refused.first?["refused"] is String)
+        let text = try CommandRun(command + ["--field", "nothing"], environment: variables)
+        #expect(
+            text.code == 1 && text.out.contains("\ntop 10 of nothing over everything: refused, 400: "), "\(text.out)")
+        #expect(text.out.contains("\ncount by name "))
+    }
+
     @Test(arguments: [
         ([], 2, "a token is needed"), (["--token", "x", "--http", "off"], 2, "'off' is no address"),
         (["--token", "x", "--http", "127.0.0.1:1"], 1, "127.0.0.1:1: connect"),
