@@ -56,6 +56,8 @@ final class ControlChannel: LoopSource {
     private var token: UInt64 = 0
     private var socket: ChannelSocket?
     private var nextTry: UInt64 = 0
+    /// Called when the ingest side was found.
+    var onUp: () -> Void = {}
 
     private var output: [UInt8] = []
     private var outputOffset = 0
@@ -103,10 +105,14 @@ final class ControlChannel: LoopSource {
         } catch {
             return false
         }
+        onUp()
         waiting.append(Waiting(question: .mode, taker: nil, tag: 0, since: now))
         output.append(text: "MODE each\n")
         return true
     }
+
+    /// The ingest side is there again, as another channel has found out: the next line need not wait for the next try.
+    func tryAgain() { nextTry = 0 }
 
     /// What became of a line that should be sent.
     enum Sending {

@@ -128,6 +128,10 @@ public final class HTTPService: Sendable {
             path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.ingestAnswerMilliseconds)
         let erasures = ControlChannel(
             path: path, loop: loop, time: time, patienceMilliseconds: HTTPLimits.erasureMilliseconds)
+        asking.onUp = { [unowned channel, unowned erasures] in
+            channel.tryAgain()
+            erasures.tryAgain()
+        }
         let accounts = AccountWatch(file, channel: channel, time: time, log: log)
         let logins = LoginDesk(hasher, accounts: accounts, time: time, log: log)
         let store = EventSource(disk, folder: options.folder, limits: options.reader)
