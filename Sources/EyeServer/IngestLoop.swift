@@ -90,7 +90,9 @@ final class IngestLoop: @unchecked Sendable {
     /// Connections that wait for a frame.
     var postponed: [Connection] = []
     /// Connections that have more lines than a turn has, and wait for the next one.
-    var unfinished: [Connection] = []
+    var turnOver: [Connection] = []
+    /// Those of one of these two whose turn it is; empty but for that time, kept for its memory.
+    var resuming: [Connection] = []
     private var dirty: [Connection] = []
     private var dirtyNow: [Connection] = []
 
@@ -163,10 +165,10 @@ final class IngestLoop: @unchecked Sendable {
             takeMessages()
             takeVerdicts()
             resumePostponed()
-            resumeUnfinished()
+            resumeTurns()
             giveTurns()
             if monotonic >= nextSweep { sweep() }
-            drainOn(isQuiet: events == 0 && unfinished.isEmpty && canRead)
+            drainOn(isQuiet: events == 0 && turnOver.isEmpty && canRead)
             finishTick()
         }
         published.publish(counts)
@@ -184,7 +186,7 @@ final class IngestLoop: @unchecked Sendable {
         if nextEvent < events { return }
         nextEvent = 0
         do {
-            events = try poller.wait(timeoutMilliseconds: unfinished.isEmpty ? waitMilliseconds : 0)
+            events = try poller.wait(timeoutMilliseconds: turnOver.isEmpty ? waitMilliseconds : 0)
         } catch {
             preconditionFailure("epoll_wait on our own poller: \(error)")
         }

@@ -96,32 +96,31 @@ extension IngestLoop {
     /// Its turn is over, and there is more of it: goes on when the others have had theirs.
     func endTurn(_ connection: Connection) {
         connection.phase = .waitingForTurn
-        unfinished.append(connection)
+        turnOver.append(connection)
     }
 
     /// Goes on with those that waited for a frame.
     func resumePostponed() {
         if postponed.isEmpty || !canRead { return }
-        let waiting = postponed
-        postponed.removeAll(keepingCapacity: true)
+        swap(&postponed, &resuming)
         // Who has to wait again is put down again.
-        for connection in waiting { resume(connection) }
+        for connection in resuming { resume(connection) }
+        resuming.removeAll(keepingCapacity: true)
     }
 
     /// Goes on with those whose turn was over, as far as they come to it now.
-    func resumeUnfinished() {
-        if unfinished.isEmpty || !canRead { return }
-        let waiting = unfinished
-        unfinished.removeAll(keepingCapacity: true)
+    func resumeTurns() {
+        if turnOver.isEmpty || !canRead { return }
+        swap(&turnOver, &resuming)
         let end = turnsEnd()
-        for (index, connection) in waiting.enumerated() {
-            // Whose next turn is over too is put down again, behind those that were not reached.
-            resume(connection)
-            if index + 1 < waiting.count, isOver(end) {
-                unfinished = waiting[(index + 1)...] + unfinished
-                return
-            }
-        }
+        var reached = 0
+        // Whose next turn is over too is put down again, behind those that were not reached.
+        repeat {
+            resume(resuming[reached])
+            reached += 1
+        } while reached < resuming.count && !isOver(end)
+        turnOver.insert(contentsOf: resuming[reached...], at: 0)
+        resuming.removeAll(keepingCapacity: true)
     }
 
     /// The peer ended its side: a last line without LF counts, then everything settles.
