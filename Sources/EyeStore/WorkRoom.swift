@@ -27,6 +27,12 @@ struct WorkRoom: Sendable {
     /// Whether `error` is this floor's, and not the disk's own.
     static func isFloor(_ error: SystemError) -> Bool { error.isFull && error.call.description == call.description }
 
+    /// Why background work stopped, for people.
+    static func text(_ error: SystemError) -> String {
+        if isFloor(error) { return "no room: less than half of --min-free-bytes would be left" }
+        return error.isFull ? "no room" : "\(error)"
+    }
+
     private static let call: StaticString = "statvfs"
 }
 

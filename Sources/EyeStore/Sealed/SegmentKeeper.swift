@@ -480,17 +480,14 @@ extension SegmentKeeper {
         desk.rewrite = nil
         desk.hiddenJob = nil
         let now = time.monotonicNanoseconds()
-        let isFloor = WorkRoom.isFloor(error)
-        if isFloor {
+        if WorkRoom.isFloor(error) {
             // To look again costs little, and nothing was found to be other than it was listed.
             desk.pauseUntil = now + StoreLimits.sealRoomLookNanoseconds
         } else {
             listAgain()
             desk.pauseUntil = error.isSync ? UInt64.max : now + StoreLimits.sealRetryNanoseconds
         }
-        fail(
-            isFloor
-                ? "no room: less than half of --min-free-bytes would be left" : error.isFull ? "no room" : "\(error)")
+        fail(WorkRoom.text(error))
     }
 
     func temporary(_ base: UInt64) -> String { path(base, "sealed", ".new") }
