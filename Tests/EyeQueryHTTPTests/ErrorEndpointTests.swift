@@ -32,6 +32,19 @@ import Testing
         return service
     }
 
+    /// Whoever may read samples must not find in them what opens more.
+    @Test func samplesHaveNoTokens() throws {
+        let service = try ServiceFixture()
+        let lines = "\(service.both) {\"a\":1}\n{\"token\":\"\(service.both)\"}\n"
+        let answer = try service.call("POST", "/events/", token: service.both, type: "application/x-ndjson", lines)
+        #expect(answer.object["rejected"] as? Int == 2)
+        try ServiceFixture.wait("samples") {
+            try service.call("GET", "/errors/", token: service.both).array.count == 2
+        }
+        let shown = try service.call("GET", "/errors/", token: service.both).text
+        #expect(shown.contains("\(service.both.prefix(4))…") && !shown.contains(service.both), "\(shown)")
+    }
+
     private static func four() throws -> ServiceFixture {
         try service([
             sample("bad-json", .tcp, token: 2, minute: 0), sample("bad-time", .http, token: 3, minute: 1),
