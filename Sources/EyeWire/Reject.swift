@@ -94,7 +94,7 @@ public enum Reject: UInt8, Error, CaseIterable, Sendable {
         case .badToken: "this token is unknown, expired or revoked; make one with: eye token add NAME --scope ingest"
         case .forbidden: "the token may not do this; use one with the scope it needs, the one that HELLO named"
         case .badUTF8: "the text is not valid UTF-8; encode it as UTF-8"
-        case .badJSON: "this is not strict JSON (RFC 8259); send one object on one line"
+        case .badJSON: "this is not strict JSON (RFC 8259); send one whole object, over a socket on one line"
         case .notObject: "an event is a JSON object: {...}"
         case .tooDeep: "the JSON is nested deeper than 64 levels; flatten it"
         case .tooLong: "the line is longer than 65536 bytes and was skipped; send smaller events"

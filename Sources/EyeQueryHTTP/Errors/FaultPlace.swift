@@ -32,8 +32,22 @@ struct FaultPlace: Equatable {
         guard let found, isWhole || start + Int(found.offset) < line.count else { return nil }
         offset = min(start + Int(found.offset), line.count)
         field = found.member == .none ? nil : "\(found.member.label)"
-        before = Array(line[max(start, offset - FaultPlace.shownBytesMax)..<offset])
-        here = Array(line[offset..<min(line.count, offset + FaultPlace.shownBytesMax)])
+        let from = FaultPlace.boundary(max(start, offset - FaultPlace.shownBytesMax), in: line, step: 1)
+        let end = FaultPlace.boundary(min(line.count, offset + FaultPlace.shownBytesMax), in: line, step: -1)
+        before = Array(line[min(from, offset)..<offset])
+        here = Array(line[offset..<max(end, offset)])
+    }
+
+    /// The next index from `index` in the direction of `step` at which no character of UTF-8 is cut; `index` itself if there is none near, as in
+    /// bytes that are no text.
+    private static func boundary(_ index: Int, in line: [UInt8], step: Int) -> Int {
+        var found = index
+        // A character has at most three bytes behind its first (RFC 3629, section 3).
+        for _ in 0...3 {
+            if found <= 0 || found >= line.count || line[found] & 0xC0 != 0x80 { return found }
+            found += step
+        }
+        return index
     }
 
     /// The fault of this code in `text`.
