@@ -91,14 +91,6 @@ int eye_accept(int listener, void *address, uint32_t *address_bytes) {
     return descriptor;
 }
 
-int eye_peer_uid(int descriptor, uint32_t *uid) {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    int failed = getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-    if (!failed) *uid = peer.uid;
-    return failed;
-}
-
 struct eye_datagrams {
     unsigned count;
     size_t slot_bytes;

@@ -102,7 +102,7 @@ extension IngestLoop {
                 guard case .bytes(let count) = sent else {
                     let isHeldUp =
                         connection.phase == .waitingForReader
-                        || connection.outputWaiting > IngestLimits.outputBytesMax
+                        || connection.outputWaiting > WireLimits.replyBacklogBytesMax
                     if connection.stuckSince == 0, isHeldUp { connection.stuckSince = monotonic }
                     break
                 }
@@ -121,7 +121,7 @@ extension IngestLoop {
             connection.outputSent = connection.output.count
             connection.stuckSince = 0
         }
-        if connection.outputWaiting > 0, connection.outputSent >= IngestLimits.outputBytesMax {
+        if connection.outputWaiting > 0, connection.outputSent >= WireLimits.replyBacklogBytesMax {
             // A peer that always leaves a little unread must not make it grow.
             connection.output.removeFirst(connection.outputSent)
             connection.outputSent = 0
@@ -138,7 +138,7 @@ extension IngestLoop {
                 return
             }
             // Answers that wait for lines before them are looked at again when one of those is settled.
-            if connection.phase == .waitingForReader, connection.deferredBytes <= IngestLimits.outputBytesMax {
+            if connection.phase == .waitingForReader, connection.deferredBytes <= WireLimits.replyBacklogBytesMax {
                 resume(connection)
             }
         }

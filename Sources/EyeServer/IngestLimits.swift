@@ -38,9 +38,6 @@ public enum IngestLimits {
     /// Send buffer asked of the kernel per connection (SO_SNDBUF): its own would let a client that reads no answers hold 4 MB, and have
     /// millions of lines judged before it is stopped.
     public static let answerBufferBytes: Int32 = 64 * 1024
-    /// Bytes of unread answers to one client, those that wait for lines before them among them; then its lines are no longer judged, nor
-    /// its input read.
-    public static let outputBytesMax = 64 * 1024
     /// Bytes of unread answers to all clients together, the same part of it for each loop. With more, those that hold most are closed
     /// (`slow-reader`) …
     public static let unreadBytesMax = 32 * 1024 * 1024
@@ -51,7 +48,7 @@ public enum IngestLimits {
     public static let releasedBytes = 8 * 1024 * 1024
     /// Memory for answers that a connection keeps once all of them are taken.
     public static let outputBytesKept = 8 * 1024
-    /// A client that takes none of its answers for so long, once `outputBytesMax` is reached, is closed (`slow-reader`).
+    /// A client that takes none of its answers for so long, once `replyBacklogBytesMax` is reached, is closed (`slow-reader`).
     public static let slowReaderMilliseconds: UInt64 = 30_000
     /// How long a connection that was answered for the last time waits for its peer to end it too.
     public static let lingerMilliseconds: UInt64 = 2_000
@@ -60,8 +57,6 @@ public enum IngestLimits {
     public static let partialBytesPerLoop = 64 * 1024 * 1024
     /// … until so much of it is free again: who holds most is looked for once in so many bytes.
     public static let partialBytesFreed = 8 * 1024 * 1024
-    /// Errors that a silent client is shown at its end of stream.
-    public static let errorsShownAtEnd = 20
     /// Samples of rejected lines kept per code and second, over all loops.
     public static let samplesPerSecond = 10
     /// Samples that wait to be written; more are not kept (the rejects are still counted).

@@ -25,7 +25,7 @@ extension IngestLoop {
             }
             guard let piece else { break }
             unsafe judgePiece(connection, piece, window)
-            if connection.outputWaiting + connection.deferredBytes > IngestLimits.outputBytesMax,
+            if connection.outputWaiting + connection.deferredBytes > WireLimits.replyBacklogBytesMax,
                 connection.phase == .open, drainingSince == nil
             {
                 connection.phase = .waitingForReader

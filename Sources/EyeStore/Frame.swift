@@ -20,8 +20,6 @@ public struct RecordOutcome: Sendable, Equatable {
     public var id: UInt64
     /// What became of it.
     public var fate: Fate
-    /// Shorthand for `fate == .duplicate`.
-    public var isDuplicate: Bool { fate == .duplicate }
 }
 
 /// The counters of a frame under construction.

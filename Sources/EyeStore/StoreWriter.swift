@@ -78,10 +78,6 @@ public final class StoreWriter: @unchecked Sendable {
     public var lastCommit: UInt64 { log.position.commit }
     /// The active segment, by its first sequence.
     public var activeSegment: UInt64 { log.active.base }
-    /// Bytes of the active segment.
-    public var activeSegmentBytes: Int64 { log.active.bytes }
-    /// Clients whose sequences are kept.
-    public var clientCount: Int { log.clients.count }
     /// event_ids remembered.
     public var eventIDCount: Int { window.count }
     /// The last commit was refused because no descriptor was left for the next segment.

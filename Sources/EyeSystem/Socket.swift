@@ -152,13 +152,6 @@ public enum Socket {
         }
     }
 
-    /// The user id of the process at the other end of a Unix socket.
-    public static func peerUser(_ socket: Int32) throws(SystemError) -> UInt32 {
-        var uid: UInt32 = 0
-        _ = try retrying("getsockopt") { unsafe eye_peer_uid(socket, &uid) }
-        return uid
-    }
-
     /// Where the socket is bound: the port that the kernel chose when 0 was asked for.
     public static func localAddress(_ socket: Int32) throws(SystemError) -> SocketAddress {
         var address = SocketAddress(bytes: 0)

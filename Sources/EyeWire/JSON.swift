@@ -157,11 +157,6 @@ public enum JSON {
         unsafe JSONScanner<GuardedEdge>(text).string(field.offset, field.offset + field.count, equals: literal)
     }
 
-    /// Unicode scalars of the string `field` of `text`, its escapes resolved.
-    public static func scalarCount(_ field: StringField, of text: UnsafeRawBufferPointer) -> Int {
-        unsafe JSONScanner<GuardedEdge>(text).measure(field.offset, field.offset + field.count).scalars
-    }
-
     /// The number at `range` of `text` as a whole number of 0 or more; nil if it is none, has a fraction or an exponent,
     /// or does not fit.
     public static func unsigned(_ range: Range<Int>, of text: UnsafeRawBufferPointer) -> UInt64? {

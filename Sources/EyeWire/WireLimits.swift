@@ -53,7 +53,8 @@ public enum WireLimits {
     public static let idleMillisecondsDefault: UInt64 = 3_600_000
     /// Errors that a silent client is told at its half-close; the others are counted in `-ERR 0 more N`.
     public static let heldErrorsMax = 20
-    /// Bytes of replies that wait for a client that does not read; beyond, it is read no more, then closed.
+    /// Bytes of replies that wait for a client that does not read, those that wait for lines before them among them; beyond, its lines are
+    /// judged no more and its input is not read, then it is closed.
     public static let replyBacklogBytesMax = 65_536
     /// Unicode scalars of a peer's own text that an error message quotes.
     public static let quotedScalarsMax = 64

@@ -79,7 +79,7 @@ import Testing
             try client.send(String(repeating: "HELP\n", count: 1_000))
             return client
         }
-        let fitting = bound / IngestLimits.outputBytesMax
+        let fitting = bound / WireLimits.replyBacklogBytesMax
         // All at once would be those that are closed after half a minute, one by one.
         ingest.waitUntil("those that are too many are closed") {
             let ended = Int($0.ended[ConnectionEnd.slowReader.rawValue])

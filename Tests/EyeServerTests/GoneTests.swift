@@ -110,7 +110,7 @@ import Testing
         try client.send(String(repeating: "\(ingest.token) {}\n", count: count))
         try waitForTheLoop()
         let answerBytesMin = 32
-        #expect(ingest.service.counts.lines <= 2 + UInt64(IngestLimits.outputBytesMax / answerBytesMin))
+        #expect(ingest.service.counts.lines <= 2 + UInt64(WireLimits.replyBacklogBytesMax / answerBytesMin))
         hold(false)
         #expect(try client.readLine() == "+OK 1 1")
         for line in 2...count + 1 { #expect(try client.readLine()?.hasPrefix("-ERR \(line) missing-field ") == true) }

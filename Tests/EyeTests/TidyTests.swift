@@ -1,6 +1,8 @@
 // The house rules that can be checked by reading the sources: who may import whom, no Foundation, no unfinished business,
 // files of a size that can be read, and every named limit in a document with the same number.
 
+import EyeStore
+import EyeWire
 import Foundation
 import Testing
 
@@ -134,6 +136,30 @@ private enum Repository {
             found[String(match.1)] = Int(match.2)
         }
         return found
+    }
+
+    /// Of the protocol's limits those that the store keeps, which does not know the protocol.
+    private static let keptByTheStore = ["clientsMax", "clientIdleDays"]
+
+    @Test func theStoreKeepsWhatTheProtocolSays() {
+        #expect(StoreLimits.clientsMax == WireLimits.clientsMax)
+        #expect(StoreLimits.clientIdleMicroseconds == Int64(WireLimits.clientIdleDays) * 86_400_000_000)
+        #expect(StoreLimits.clientNameBytesMax >= WireLimits.clientIDBytesMax)
+    }
+
+    @Test func everyLimitIsKept() throws {
+        let sources = Repository.files("Sources", "swift")
+        let text = try sources.map { try Repository.lines($0).joined(separator: "\n") }.joined(separator: "\n")
+        for file in sources where file.hasSuffix("Limits.swift") {
+            let type = String(file.split(separator: "/").last?.dropLast(".swift".count) ?? "")
+            let own = try Repository.lines(file).joined(separator: "\n")
+            for name in try Self.constants(file).keys {
+                // In its own file a limit may be a part of another one.
+                let inOwnFile = own.matches(of: try Regex("\\b\(name)\\b")).count
+                let isUsed = text.contains("\(type).\(name)") || inOwnFile > 1
+                #expect(isUsed || Self.keptByTheStore.contains(name), "nothing keeps \(type).\(name)")
+            }
+        }
     }
 
     /// protocol.md's limits are EyeWire's own test.

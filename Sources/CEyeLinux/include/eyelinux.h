@@ -33,8 +33,6 @@ int eye_block_all_signals(void);
 
 /* accept4(2): close-on-exec, non-blocking. `address` takes 128 bytes. */
 int eye_accept(int listener, void *address, uint32_t *address_bytes);
-/* Credentials of a Unix socket's peer. */
-int eye_peer_uid(int descriptor, uint32_t *uid);
 
 /* A reusable recvmmsg(2) batch of `count` slots of `slot_bytes` bytes each. */
 struct eye_datagrams;

@@ -14,8 +14,6 @@ public enum AccountLimits {
     public static let loginLifetimeMicroseconds: Int64 = 30 * 86_400 * 1_000_000
     /// How long an update waits for another one.
     public static let lockWaitMilliseconds = 5_000
-    /// How often a running service looks for a changed file.
-    public static let lookMilliseconds = 500
 }
 
 /// Names of users and tokens.
