@@ -72,7 +72,9 @@ final class HTTPMetrics: Sendable {
             HTTPMetrics.head(name, type, help, &out)
             out.append(text: "\(name) \(value)\n")
         }
-        one("eye_http_connections", "gauge", "Connections now, with those that are being told of no room.", gauges.connections)
+        one(
+            "eye_http_connections", "gauge", "Connections now, with those that are being told of no room.",
+            gauges.connections)
         one("eye_http_connections_total", "counter", "Connections accepted.", gauges.accepted)
         one(
             "eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.",
