@@ -12,6 +12,13 @@ extension HTTPConnection {
         if bodyExpected { inputWatch.start(now: now) } else { inputWatch.stop() }
     }
 
+    /// May be closed to make room for another client: kept alive without a request, or silent since it connected a while
+    /// ago.
+    public func isEvictable(now: UInt64) -> Bool {
+        guard isIdle else { return false }
+        return hasServed || now > phaseStart && (now - phaseStart) / 1_000_000 >= HTTPLimits.silentMilliseconds
+    }
+
     /// Looks at the deadlines. True when the connection must be cut off at once.
     public func isExpired(now: UInt64, wallMicroseconds: Int64) -> Bool {
         if isMidAnswer, let mayGoOn, !mayGoOn() { return true }

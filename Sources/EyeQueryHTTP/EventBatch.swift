@@ -35,11 +35,15 @@ final class EventBatch: VerdictTaker {
     private(set) var rejectedCount = 0
     private var retryCount = 0
     private var firstProblem: Problem?
+    /// Why the rest was not read.
+    private var refusal: Problem?
     private var accepted: [Listed] = []
     private var rejected: [Listed] = []
 
     /// Called once, with the answer.
     var onWhole: ((Response) -> Void)?
+    /// Called when the ingest side knows that the token may not be used any more.
+    var onTokenRefused: (() -> Void)?
     /// Called when more can be taken than before.
     var onRoom: (() -> Void)?
 
@@ -81,6 +85,16 @@ final class EventBatch: VerdictTaker {
     func refuseLong(_ start: ArraySlice<UInt8>, position: Int) {
         let fault = Fault(.tooLong)
         refuse(Problem.event([fault], in: []), fault, start, position: position)
+    }
+
+    /// No event follows, though the client had more: `problem` says why.
+    func refuseRest(_ problem: Problem, position: Int) {
+        var problem = problem
+        problem.closes = true
+        problem.detail = "\(problem.detail ?? "") This \(positionName) and what is behind it was not read."
+        refusal = problem
+        fail(problem, position)
+        end()
     }
 
     func cancel() { isCancelled = true }
@@ -127,7 +141,9 @@ final class EventBatch: VerdictTaker {
                 let json = "\"\(positionName)\":\(tag),\"status\":201,\"id\":\(id)"
                 accepted.append(Listed(position: tag, json: Array(json.utf8)))
             }
-        case .rejected(let reject, let code, let text): fail(Problem.refused(reject, code: code, text: text), tag)
+        case .rejected(let reject, let code, let text):
+            fail(Problem.refused(reject, code: code, text: text), tag)
+            if reject == .badToken { onTokenRefused?() }
         case .lost, .metrics, .erased: failUnanswered(tag)
         }
         // Not at every verdict: half a window at a time keeps the line full and the turns few.
@@ -175,8 +191,8 @@ final class EventBatch: VerdictTaker {
     }
 
     private var response: Response {
-        if acceptedCount == 0, var problem = firstProblem {
-            if retryCount < rejectedCount {
+        if acceptedCount == 0, var problem = refusal ?? firstProblem {
+            if refusal == nil, retryCount < rejectedCount {
                 problem.status = 400
                 problem.fields = []
             }
@@ -190,6 +206,9 @@ final class EventBatch: VerdictTaker {
             body.append(contentsOf: json)
         }
         body.append(text: "}\n")
-        return Response(status: rejectedCount == 0 ? 201 : 207, fields: AnswerFields.json, body: .bytes(body))
+        var response = Response(
+            status: rejectedCount == 0 ? 201 : 207, fields: AnswerFields.json, body: .bytes(body))
+        response.closes = refusal != nil
+        return response
     }
 }

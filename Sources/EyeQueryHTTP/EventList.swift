@@ -46,7 +46,7 @@ enum EventList {
             throw ProblemError(EventSource.problem(error))
         }
         // Pages belong to the events that were there when the first one was made.
-        let upper = query.cursor?.upper ?? snapshot.lastEventID
+        let upper = snapshot.upper(query.cursor)
         let filter = query.filter(upper: upper)
         if query.isCount { return EventCountExchange(snapshot.cursor(filter)) }
         let writer = EventWriter(query.format, fields: query.fields)

@@ -116,7 +116,8 @@ final class EventPosting: BodyCollector, VerdictTaker {
         }
     }
 
-    /// The answer is what the store holds: with `received_at`, and for a repeated `event_id` the first one.
+    /// The answer is what the store holds: with `received_at`, and for a repeated `event_id` the first one. Who may not read is not shown what
+    /// others have sent.
     private func show(_ id: UInt64) {
         storedID = id
         do throws(SystemError) {
@@ -129,11 +130,22 @@ final class EventPosting: BodyCollector, VerdictTaker {
         } catch {
             // It is durable all the same; what was sent is shown instead.
         }
-        finishStored(EventDocument.compose(event, id: id))
+        finishStored(nil)
     }
 
-    private func finishStored(_ document: [UInt8]) {
+    /// `found`: what the store holds; nil: it does not say.
+    private func finishStored(_ found: [UInt8]?) {
         lookup = nil
+        let sent = EventDocument.compose(event, id: storedID)
+        let document: [UInt8]
+        if let found {
+            let isSame = found.starts(with: sent.dropLast())
+            document =
+                isSame || caller.token.scopes.isSuperset(of: .read) ? found : EventDocument.mention(event, id: storedID)
+        } else {
+            // It may be one that was there before: then this was not stored, and that one is gone.
+            document = EventDocument.hasEventID(event) ? EventDocument.mention(event, id: storedID) : sent
+        }
         finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(document + [.lineFeed])))
         event = []
     }
@@ -142,9 +154,9 @@ final class EventPosting: BodyCollector, VerdictTaker {
         if let lookup {
             do throws(SystemError) {
                 guard try lookup.step() else { return .working }
-                finishStored(lookup.document ?? EventDocument.compose(event, id: storedID))
+                finishStored(lookup.document)
             } catch {
-                finishStored(EventDocument.compose(event, id: storedID))
+                finishStored(nil)
             }
         }
         return super.answer()

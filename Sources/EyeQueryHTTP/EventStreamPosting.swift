@@ -16,9 +16,14 @@ final class EventStreamPosting: Exchange {
     private var longStart: [UInt8]?
     private var lineNumber = 0
     private var isWhole = false
+    /// Something of it came.
+    private var hasBegun = false
     private var hasEnded = false
+    /// Whether the token may still be used.
+    private let isUsable: () -> Bool
 
-    init(_ call: Call, caller: Caller, desk: WriteDesk) {
+    init(_ call: Call, caller: Caller, desk: WriteDesk, isUsable: @escaping () -> Bool) {
+        self.isUsable = isUsable
         wake = call.wake
         account = call.account
         batch = EventBatch(call, caller: caller, desk: desk, positionName: "line")
@@ -26,17 +31,21 @@ final class EventStreamPosting: Exchange {
             self?.response = response
             self?.wake()
         }
+        batch.onTokenRefused = { [weak self] in self?.stop(.unauthorized("Invalid token.")) }
         batch.onRoom = { [weak self] in
-            guard let self, self.offset < self.input.count else { return }
-            self.process()
-            self.wake()
+            // What its own input ends with may not be all: the connection may have more that it was held back with.
+            self?.process()
+            self?.wake()
         }
     }
 
     var bodyBytesMax: Int { HTTPLimits.streamBytesMax }
-    var wantsBody: Bool { response == nil && batch.hasRoom }
+    var wantsBody: Bool { response == nil && !hasEnded && batch.hasRoom }
 
     func receive(_ bytes: Span<UInt8>) {
+        hasBegun = true
+        // Revoked, or expired.
+        guard isUsable() else { return stop(.unauthorized("Invalid token.")) }
         if offset > 0 {
             input.removeFirst(offset)
             offset = 0
@@ -57,8 +66,23 @@ final class EventStreamPosting: Exchange {
 
     func cancel() { batch.cancel() }
 
+    /// Nothing more is read. The answer says what became of the lines before.
+    private func stop(_ problem: Problem) {
+        if hasEnded { return }
+        hasEnded = true
+        (input, offset, longStart) = ([], 0, nil)
+        batch.refuseRest(problem, position: lineNumber + 1)
+    }
+
+    func breakOff(_ refusal: RequestRefusal) -> Bool {
+        if !hasBegun { return false }
+        stop(Problem(refusal))
+        return true
+    }
+
     /// Judges whole lines as long as there is room.
     private func process() {
+        if hasEnded { return }
         while batch.hasRoom, let end = input[offset...].firstIndex(of: .lineFeed) {
             takeLine(offset..<end)
             offset = end + 1
@@ -73,13 +97,15 @@ final class EventStreamPosting: Exchange {
             if offset < input.count || longStart != nil { takeLine(offset..<input.count) }
             input = []
             offset = 0
-            if !hasEnded {
-                hasEnded = true
-                batch.end()
-            }
+            hasEnded = true
+            batch.end()
         } else if input.count - offset > WireLimits.lineBytesMax {
             // Its end is not in sight: keep what the errors view shows, skip the rest.
-            if longStart == nil { longStart = Array(input[offset...].prefix(HTTPLimits.rejectSampleBytesMax)) }
+            if longStart == nil {
+                // A token is looked for before the cut: a half of one is too much.
+                let start = SecretMask.masked(input[offset...].prefix(WireLimits.lineBytesMax))
+                longStart = Array(start.prefix(HTTPLimits.rejectSampleBytesMax))
+            }
             input.removeAll(keepingCapacity: true)
             offset = 0
         }

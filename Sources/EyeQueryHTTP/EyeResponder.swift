@@ -77,6 +77,14 @@ final class EyeResponder: Responder {
             let parameters = try head.query.map { (range) throws(QueryParameters.Fault) in
                 try QueryParameters(parsing: head.bytes[range])
             }
+            if let parameters, route.hasPages, !PageLink.fits(head, parameters) {
+                let most = HTTPLimits.requestLineBytesMax
+                return refuse(
+                    Problem(
+                        414, "uri-too-long",
+                        "With its parameters percent-encoded, as in the Link to the next page, this request line has more than \(most) bytes."
+                    ))
+            }
             let call = Call(
                 head: head, route: route, id: found.id, session: found.session,
                 parameters: parameters ?? QueryParameters(), peer: peer, caller: caller,
@@ -201,7 +209,10 @@ final class EyeResponder: Responder {
             guard let caller = call.caller else { break }
             switch MediaType(call.head) {
             case .other: return refuse(Problem.unsupportedType)
-            case .lines: return EventStreamPosting(call, caller: caller, desk: writes)
+            case .lines:
+                return EventStreamPosting(call, caller: caller, desk: writes) { [accounts] in
+                    accounts.isUsable(caller.token.id)
+                }
             case .json, .form, .plain, .unstated: return EventPosting(call, caller: caller, desk: writes)
             }
         case .eventDetail: return EventDetail(call, store, id: call.id ?? 0)

@@ -121,13 +121,6 @@ public final class HTTPConnection {
         return false
     }
 
-    /// May be closed to make room for another client: kept alive without a request, or silent since it connected a while
-    /// ago.
-    public func isEvictable(now: UInt64) -> Bool {
-        guard isIdle else { return false }
-        return hasServed || now > phaseStart && (now - phaseStart) / 1_000_000 >= HTTPLimits.silentMilliseconds
-    }
-
     // MARK: What the owner does
 
     /// Takes bytes from the socket. Only while `wantsInput`.
@@ -292,10 +285,13 @@ public final class HTTPConnection {
             bodyIsWhole = true
             exchange.finishBody()
         }
-        // A long one has its turn.
-        if bodyIsWhole && exchange.isLong { return }
-        // Asked before any body: what is refused by its head is refused alike however the bytes are cut.
-        if ask(exchange, now: now, wall: wall) { return }
+        if exchange.isLong {
+            // It has its turn when its body is there.
+            if bodyIsWhole { return }
+        } else if ask(exchange, now: now, wall: wall) {
+            // Asked before any body: what is refused by its head is refused alike however the bytes are cut.
+            return
+        }
         if case .length(let length) = head.framing, length > UInt64(exchange.bodyBytesMax) {
             refuse(.bodyTooLarge, now: now, wall: wall)
             return
@@ -340,6 +336,8 @@ public final class HTTPConnection {
                 moved = true
                 bodyIsWhole = true
                 exchange.finishBody()
+                // Now that it can be made it has its turn, and its room.
+                if exchange.isLong { return true }
             case .needsMore:
                 if inputEnded {
                     refuse(.incomplete, now: now, wall: wall)
@@ -377,7 +375,8 @@ public final class HTTPConnection {
             case .chunked: 0
             }
         // RFC 9110 section 10.1.1: a client that waits for 100 may or may not send the body after this answer.
-        if request.expectsContinue || rest > UInt64(HTTPLimits.discardBytesMax) || !keepsAlive {
+        let isAtOnce = response.closes || !keepsAlive
+        if request.expectsContinue || rest > UInt64(HTTPLimits.discardBytesMax) || isAtOnce {
             keepsAlive = false
             write(response, now: now, wall: wall)
             return
@@ -412,11 +411,18 @@ public final class HTTPConnection {
 
     // MARK: Answers
 
-    /// What is no request, or breaks a limit: answered, and the connection ends. A request under way is given up.
+    /// What is no request, or breaks a limit: answered, and the connection ends. A request under way is given up, or says itself what became of
+    /// it so far.
     func refuse(_ refusal: RequestRefusal, now: UInt64, wall: Int64) {
-        exchange?.cancel()
-        exchange = nil
         keepsAlive = false
+        if exchange?.breakOff(refusal) ?? false {
+            bodyIsWhole = true
+            (input, inputOffset) = ([], 0)
+            inputWatch.stop()
+            return
+        }
+        exchange = nil
+        if case .discard(let known) = phase { return write(known, now: now, wall: wall) }
         write(responder.refusal(refusal), now: now, wall: wall)
     }
 
@@ -443,6 +449,8 @@ public final class HTTPConnection {
         if case .close = framing { keepsAlive = false }
         let field: Response.ConnectionField = keepsAlive ? (minorVersion == 0 ? .keepAlive : .silent) : .close
         out.appendHead(response, framing: framing, date: date.bytes(wall), connection: field)
+        // From whatever it was written: nothing of an answer waits unwatched.
+        outputWatch.start(now: now)
         responder.answered(
             request, from: peer, status: response.status, nanoseconds: now > phaseStart ? now - phaseStart : 0)
         isChunked = if case .chunked = framing { true } else { false }

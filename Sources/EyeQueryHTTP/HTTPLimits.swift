@@ -76,7 +76,7 @@ public enum HTTPLimits {
 
     // MARK: The service
 
-    /// Connections at a time; more are answered 503 and closed.
+    /// Connections at a time; of more, 64 at a time are answered 503, the others are closed without a word.
     public static let connectionsMax = 4096
     /// The kernel's queue of connections that were not yet accepted.
     public static let backlog: Int32 = 511

@@ -45,6 +45,7 @@ public final class HTTPLoop: @unchecked Sendable {
     private var clients: [UInt64: HTTPClient] = [:]
     private var nextToken = HTTPLoop.firstClientToken
     private var turns: [HTTPClient] = []
+    private var woken: [HTTPClient] = []
     private var acceptRestsUntil: UInt64?
     /// The log has it, once in a life.
     private var hasWarned = false
@@ -147,7 +148,7 @@ public final class HTTPLoop: @unchecked Sendable {
     }
 
     private func timeout(isDraining: Bool) -> Int32 {
-        if !turns.isEmpty { return 0 }
+        if !turns.isEmpty || !woken.isEmpty { return 0 }
         // Nothing to watch over: sleep until something happens.
         if clients.isEmpty && acceptRestsUntil == nil && !isDraining && !answers.isWorthReleasing { return -1 }
         return Int32(HTTPLimits.tickMilliseconds / (isDraining ? 10 : 1))
@@ -186,7 +187,7 @@ public final class HTTPLoop: @unchecked Sendable {
                 client.wanted = .readable
                 clients[client.token] = client
                 connection.onWake = { [weak self, weak client] in
-                    if let self, let client { self.queue(client) }
+                    if let self, let client { self.wake(client) }
                 }
                 if !hasRoom {
                     connection.turnAway(.full, now: now, wallMicroseconds: time.nowMicroseconds())
@@ -230,6 +231,13 @@ public final class HTTPLoop: @unchecked Sendable {
         return true
     }
 
+    /// There is news for a client: what is done at once with it is done before anybody's next step.
+    private func wake(_ client: HTTPClient) {
+        if client.isWoken || client.isGone { return }
+        client.isWoken = true
+        woken.append(client)
+    }
+
     private func queue(_ client: HTTPClient) {
         if client.isQueued || client.isGone { return }
         client.isQueued = true
@@ -238,6 +246,14 @@ public final class HTTPLoop: @unchecked Sendable {
 
     /// One turn for everybody who has work; those for whom there is no time are first next time.
     private func takeTurns(_ now: UInt64) {
+        if !woken.isEmpty {
+            let current = woken
+            woken.removeAll(keepingCapacity: true)
+            for client in current {
+                client.isWoken = false
+                if !client.isGone { advance(client, now, maySteps: false) }
+            }
+        }
         if turns.isEmpty { return }
         let current = turns
         turns.removeAll(keepingCapacity: true)
@@ -414,6 +430,7 @@ final class HTTPClient {
     let connection: HTTPConnection
     var wanted: Readiness = []
     var isQueued = false
+    var isWoken = false
     var isGone = false
     /// Everything was sent; until this moment input is read and thrown away.
     var lingersUntil: UInt64?

@@ -77,7 +77,7 @@ final class HTTPMetrics: Sendable {
             gauges.connections)
         one("eye_http_connections_total", "counter", "Connections accepted.", gauges.accepted)
         one(
-            "eye_http_connections_refused_total", "counter", "Connections answered 503 for lack of room.",
+            "eye_http_connections_refused_total", "counter", "Connections refused for lack of room.",
             gauges.turnedAway)
         one(
             "eye_http_answer_bytes", "gauge", "Memory of answers that are being made or not yet taken.",

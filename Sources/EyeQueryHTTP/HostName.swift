@@ -1,5 +1,7 @@
 // `host[:port]`, of the Host field and of absolute-form targets (RFC 9110 section 7.2, RFC 3986 section 3.2). Pure.
 
+import EyeSystem
+
 /// Checks and compares authorities without user information.
 enum HostName {
     /// Whether `text` is one host, not empty (RFC 9110 section 4.2.1), with at most a port. No user information, no
@@ -11,13 +13,15 @@ enum HostName {
             // RFC 3986 section 3.2.2: an IPv6 literal.
             guard let close = text.firstIndex(of: UInt8(ascii: "]")) else { return false }
             let inside = text[(at + 1)..<close]
-            guard inside.count >= 2,
-                inside.allSatisfy({ ByteClass.hexValue($0) != nil || $0 == .colon || $0 == UInt8(ascii: ".") })
-            else { return false }
+            guard SocketAddress.isIPv6(String(decoding: inside, as: UTF8.self)) else { return false }
             at = close + 1
         } else {
             while at < text.endIndex && ByteClass.isHost(text[at]) { at += 1 }
             if at == text.startIndex { return false }
+            // RFC 3986 section 3.2.2: a name may be percent-encoded, and is text then.
+            guard let name = PercentEncoding.decode(text[..<at], plusIsSpace: false),
+                name.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+            else { return false }
         }
         if at == text.endIndex { return true }
         guard text[at] == .colon else { return false }

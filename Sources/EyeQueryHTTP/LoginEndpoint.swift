@@ -122,7 +122,9 @@ final class LoginExchange: BodyCollector {
                 do throws(Fault) {
                     fields = try JSONField.members(of: body)
                 } catch {
-                    return finish(Problem.unreadable(error, in: body))
+                    let text = "A login is one JSON object: {\"username\":\"…\",\"password\":\"…\"}."
+                    return finish(
+                        Problem(400, "\(error.reject.code)", "JSON parse error at byte \(error.offset). \(text)"))
                 }
             }
             user = LoginExchange.take(fields["username"], "username", &problem)

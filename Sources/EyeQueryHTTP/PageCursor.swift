@@ -1,11 +1,13 @@
 // Where the next page of a list begins: the list's upper end when its first page was made, the last one shown, and what the
-// list was. Opaque to clients, holds nothing on the server. Pure.
+// list was. Opaque to clients, holds nothing on the server, and nothing secret: anybody can make one up, so its numbers are believed
+// no more than parameters are. Pure.
 //
 //   bytes   0        1–8          9–16        17–24        25–28         29–32
 //         version  upper id     last id     now, µs     fingerprint   CRC-32C of what is before
 //
 // big-endian, written as base64url without padding (RFC 4648 section 5).
 
+import EyeStore
 import EyeSystem
 
 /// A place in a list.
@@ -133,12 +135,28 @@ struct PageCursor: Equatable {
     }
 }
 
+extension Snapshot {
+    /// The largest id of a list that goes on at `cursor`, or begins. A cursor is the client's word: it may name ids that there are not.
+    func upper(_ cursor: PageCursor?) -> UInt64 { min(cursor?.upper ?? lastEventID, lastEventID) }
+}
+
 /// The Link field of a page (RFC 8288).
 enum PageLink {
     /// `</events/?category=a&limit=7&cursor=…>; rel="next"`: the same request with another cursor. Relative, since a proxy
     /// may have changed the scheme and the host.
     static func next(_ path: String, _ parameters: QueryParameters, _ cursor: PageCursor) -> ResponseField {
         ResponseField("Link", "<\(target(path, parameters, cursor))>; rel=\"next\"")
+    }
+
+    /// Whether a request of these parameters leaves room for the Link to the page behind it: it must not be longer than a request may be, and what
+    /// came as it is (`"`) is encoded there.
+    static func fits(_ head: RequestHead, _ parameters: QueryParameters) -> Bool {
+        let (worst, room) = (3, 256)
+        if (head.path.count + (head.query?.count ?? 0)) * worst + room <= HTTPLimits.requestLineBytesMax { return true }
+        let cursor = PageCursor(upper: 0, last: 0, now: 0, fingerprint: 0)
+        let path = String(decoding: head.bytes[head.path], as: UTF8.self)
+        let target = target(path, parameters, cursor)
+        return "\(head.methodName) \(target) HTTP/1.1".utf8.count <= HTTPLimits.requestLineBytesMax
     }
 
     /// `/events/?category=a&limit=7&cursor=…`

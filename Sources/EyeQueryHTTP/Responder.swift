@@ -41,11 +41,18 @@ public protocol Exchange: AnyObject {
     func answer() -> Answer
     /// The client went away before the answer was written.
     func cancel()
+    /// The body breaks off: nothing more of it comes. True: there is something to say of what came before, which `answer` tells now or later;
+    /// false: the refusal itself is the answer, and this is over.
+    func breakOff(_ refusal: RequestRefusal) -> Bool
 }
 
 extension Exchange {
     public var isLong: Bool { false }
     public var account: AnswerAccount { .strangers }
+    public func breakOff(_ refusal: RequestRefusal) -> Bool {
+        cancel()
+        return false
+    }
 }
 
 /// Answers requests.

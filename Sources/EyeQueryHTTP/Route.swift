@@ -76,6 +76,14 @@ public enum Route: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether its answers link to others of the same parameters.
+    var hasPages: Bool {
+        switch self {
+        case .sessions, .sessionDetail, .events, .live, .errors, .erasures: true
+        default: false
+        }
+    }
+
     /// What is asked of the resource, if it is a statistic.
     var stats: StatsQuery.Kind? {
         switch self {

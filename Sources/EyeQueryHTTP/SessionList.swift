@@ -57,7 +57,7 @@ enum SessionList {
         do throws(SystemError) {
             let snapshot = try store.snapshot()
             let page = SessionPage(
-                query, snapshot, upper: query.cursor?.upper ?? snapshot.lastEventID, below: query.place)
+                query, snapshot, upper: snapshot.upper(query.cursor), below: query.place)
             return PageExchange(page, limit: query.limit) { last in
                 PageLink.next(Route.sessions.rawValue, parameters, page.pageCursor(last))
             }

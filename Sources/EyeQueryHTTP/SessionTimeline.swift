@@ -70,7 +70,7 @@ final class TimelinePage: PageSource {
         self.pause = pause
         self.last = last
         var rest = filter
-        if let last { rest.idAbove = last - 1 }
+        if let last, last > 0 { rest.idAbove = last - 1 }
         cursor = snapshot.cursor(rest)
     }
 
@@ -120,7 +120,7 @@ final class SessionTimeline: ReadExchange {
         } catch {
             throw ProblemError(EventSource.problem(error))
         }
-        upper = query.cursor?.upper ?? snapshot.lastEventID
+        upper = snapshot.upper(query.cursor)
         inquiry = snapshot.inquiry([session], upper: upper)
     }
 

@@ -20,13 +20,19 @@ enum StatusEndpoints {
             ),
             ("POST /sessions/", "a new session"),
             ("GET /sessions/", "sessions, newest first"),
+            ("GET /sessions/{session_id}/", "one session and its events, oldest first"),
             ("POST /events/", "one event, an array of events, or one event a line (application/x-ndjson)"),
             (
                 "GET /events/",
-                "events, newest first; filters: category, name, session_id, timestamp, since, until; limit, order; pages by Link"
+                "events, newest first; filters: category, name, session_id, timestamp, since, until, data.PATH, each with operators such as __ne, __prefix, __gt; limit, order, fields, count, format; pages by Link"
             ),
             ("GET /events/live", "new events as they come: Server-Sent Events, or format=ndjson; same filters"),
             ("GET /event_detail/{id}", "one event"),
+            ("GET /stats/count", "how many events; same filters"),
+            ("GET /stats/hits", "how many in each span of time"),
+            ("GET /stats/top", "the most frequent values"),
+            ("GET /stats/uniq", "how many different values"),
+            ("GET /stats/funnel", "how many sessions go from step to step"),
             ("GET /errors/", "refused events, newest first; filters: code, token, transport, since, until"),
             ("GET /errors/summary", "how many of each code"),
             ("GET /errors/{id}", "one refused event, and where in it the fault lies"),

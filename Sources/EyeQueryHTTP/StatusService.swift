@@ -79,6 +79,10 @@ private final class StatusResponder: Responder {
         guard let route = Route.find(head.bytes[head.path])?.route, [.healthy, .ready, .metrics].contains(route) else {
             return ImmediateExchange(Problem.notFound.response)
         }
+        if head.method == .options {
+            let fields = [ResponseField("Allow", route.allow)] + AnswerFields.common
+            return ImmediateExchange(Response(status: 204, fields: fields))
+        }
         guard head.method == .get || head.method == .head else {
             var problem = Problem(405, "method-not-allowed", "Method \"\(head.methodName)\" not allowed.")
             problem.fields = [ResponseField("Allow", route.allow)]

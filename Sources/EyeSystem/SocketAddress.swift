@@ -26,6 +26,12 @@ public struct SocketAddress: @unchecked Sendable {
 
     var family: Int32 { Int32(storage.ss_family) }
 
+    /// Whether `text` is an IPv6 address without a zone (inet_pton(3)).
+    public static func isIPv6(_ text: String) -> Bool {
+        var address = in6_addr()
+        return unsafe inet_pton(AF_INET6, text, &address) == 1
+    }
+
     /// `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (every address) as text, split. Port 0 asks for a free one.
     public static func split(_ text: String) throws(AddressError) -> (host: String, port: String) {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else {

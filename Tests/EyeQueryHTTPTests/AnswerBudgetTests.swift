@@ -116,6 +116,28 @@ import Testing
         #expect(budget.isWorthReleasing)
     }
 
+    /// A request with a body has its turn, and its room, like one without.
+    @Test func aBodyIsNoWayAround() {
+        let budget = AnswerBudget(2 * HTTPLimits.answerReserveBytes + 20_000)
+        let first = Self.ask(budget, 10 << 20)
+        let second = Line(budget)
+        let inner = ReadWhenWhole()
+        second.responder.makeExchange = { _, _ in inner }
+        second.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        #expect(budget.waitingCount == 1 && inner.steps == 0)
+        first.connection.abort()
+        second.settle()
+        #expect(inner.steps == 1 && second.statuses == [200])
+    }
+
+    private final class ReadWhenWhole: ReadExchange {
+        var steps = 0
+        override func proceed() -> Answer {
+            steps += 1
+            return .ready(Response(status: 200))
+        }
+    }
+
     @Test func whoWaitsTooLongIsToldSo() {
         // Room for one, and for what idle connections keep.
         let budget = AnswerBudget(2 * HTTPLimits.answerReserveBytes + 20_000)

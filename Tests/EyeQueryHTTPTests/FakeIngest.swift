@@ -17,6 +17,8 @@ final class FakeIngest: @unchecked Sendable {
         var hangsUp = false
         /// Refuses every event with this.
         var refusal: Reject?
+        /// Events are duplicates of this one.
+        var repeats: UInt64?
         var events = 0
         var used: [UInt32] = []
         var stopping = false
@@ -129,6 +131,7 @@ final class FakeIngest: @unchecked Sendable {
     ) throws(Fault) {
         if let refusal = manners.withLock({ $0.refusal }) { throw Fault(refusal) }
         guard let token = token(bytes, tokenRange) else { throw Fault(.badToken) }
+        if let first = manners.withLock({ $0.repeats }) { return Reply.appendOK(line: 1, id: first, to: &out) }
         let text = UnsafeRawBufferPointer(rebasing: bytes[json])
         let now = time.nowMicroseconds()
         let fields = try EventScanner.scan(text, latest: now + 5_000_000)

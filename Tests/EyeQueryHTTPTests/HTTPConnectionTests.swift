@@ -228,6 +228,17 @@ final class Line {
         #expect(line.connection.isClosing)
     }
 
+    /// A refusal that is written by the clock is watched like any other answer.
+    @Test func aRefusalThatNobodyTakesIsCutOff() {
+        let line = Line()
+        line.send("GET / HT")
+        line.now += HTTPLimits.headMilliseconds * 1_000_000
+        #expect(!line.connection.isExpired(now: line.now, wallMicroseconds: 0))
+        #expect(line.statuses == [408] && line.connection.pendingOutput > 0)
+        line.now += HTTPLimits.ratePeriodMilliseconds * 1_000_000
+        #expect(line.connection.isExpired(now: line.now, wallMicroseconds: 0))
+    }
+
     @Test func silentConnectionsAreClosedWithoutAWord() {
         let line = Line()
         #expect(!line.expire(afterMilliseconds: HTTPLimits.headMilliseconds - 1))
@@ -259,6 +270,16 @@ final class Line {
         #expect(!line.expire(afterMilliseconds: HTTPLimits.ratePeriodMilliseconds))
         #expect(line.statuses == [408])
         #expect(exchange?.isCancelled == true)
+    }
+
+    /// An answer that was known before the body was whole is given, though the rest does not come.
+    @Test func anEarlyAnswerIsNotForgotten() {
+        let line = Line()
+        line.responder.makeExchange = { _, _ in ImmediateExchange(Response(status: 404)) }
+        line.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc")
+        #expect(line.statuses.isEmpty)
+        #expect(!line.expire(afterMilliseconds: HTTPLimits.ratePeriodMilliseconds))
+        #expect(line.statuses == [404] && line.connection.isClosing)
     }
 
     @Test func aBodyThatIsHeldBackIsNotSlow() {

@@ -150,7 +150,7 @@ private let event =
         let service = try ServiceFixture(ingest: false)
         let index = try service.call("GET", "/")
         #expect(index.status == 200)
-        #expect((index.object["endpoints"] as? [String: String])?.count == 17)
+        #expect((index.object["endpoints"] as? [String: String])?.count == 23)
         #expect(try service.call("HEAD", "/")["content-length"] == "\(index.body.count)")
     }
 

@@ -25,11 +25,11 @@ final class ServiceFixture {
     static let password = "correct horse"
 
     init(
-        ingest wantsIngest: Bool = true, connectionsMax: Int = HTTPLimits.connectionsMax, origins: [String] = []
+        ingest wantsIngest: Bool = true, connectionsMax: Int = HTTPLimits.connectionsMax, origins: [String] = [],
+        time: any TimeSource = SystemTime()
     ) throws {
         home = try TemporaryFolder()
         let folder = home.path
-        let time = SystemTime()
         accounts = AccountFile(RealDisk(), folder: folder, time: time)
         _ = try accounts.firstStart()
         admin = try accounts.addToken(named: "a", scopes: .admin).secret

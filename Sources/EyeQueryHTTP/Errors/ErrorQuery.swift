@@ -55,7 +55,8 @@ struct ErrorQuery {
             }
         }
         for parameter in parameters.values("token") {
-            let ids = UInt32(parameter.text).map { [$0] } ?? tokenIDs(parameter.text)
+            // Names may be numbers, too.
+            let ids = (UInt32(parameter.text).map { [$0] } ?? []) + tokenIDs(parameter.text)
             if ids.isEmpty { problem.add("token", "No token has this id or name: \(parameter.shown).") }
             tokens += ids
         }
