@@ -129,12 +129,13 @@ public enum Timestamp {
     private static func pair(_ number: UInt64) -> UInt64 { 0x3030 &+ (number / 10 | (number % 10) << 8) }
 }
 
-/// The day of a timestamp, remembered for the next one: text and value.
+/// The day of a timestamp, remembered for the next one: text and value. A text that is equal is believed unread, and a peer can send any bytes:
+/// so the two belong together from the start, when it is the first day of 1970.
 struct TimestampDay: Sendable {
-    /// `YYYY-MM-`, the first character lowest; 0 before the first one, which is no text.
-    fileprivate var yearAndMonth: UInt64 = 0
+    /// `YYYY-MM-`, the first character lowest.
+    fileprivate var yearAndMonth: UInt64 = 0x2D31_302D_3037_3931  // 1970-01-
     /// `DD`
-    fileprivate var dayOfMonth: UInt16 = 0
+    fileprivate var dayOfMonth: UInt16 = 0x3130  // 01
     /// Its first microsecond, from 1970 UTC on.
     fileprivate var start: Int64 = 0
 
