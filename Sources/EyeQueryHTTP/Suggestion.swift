@@ -1,21 +1,28 @@
-// "Did you mean …": the known word nearest to a wrong one. Pure.
+// "Did you mean …": the known word nearest to a wrong one, for parameters of requests as for the words of the command line and of its file. Pure.
 
 /// Finds near words.
-enum Suggestion {
-    /// The known word at the smallest edit distance, if that is small enough for a slip of the hand.
-    static func nearest(to word: String, in known: [String]) -> String? {
+package enum Suggestion {
+    /// A longer word is no slip of the hand: it is not compared.
+    private static let bytesMax = 64
+
+    /// `; did you mean --data?`, or nothing.
+    package static func text(for word: String, in known: [String]) -> String {
+        nearest(to: word, in: known).map { "; did you mean \($0)?" } ?? ""
+    }
+
+    /// The known word with the fewest edits, at most a third of the longer one's length but always one, and never as many as the word has
+    /// letters; or else the only one that the word begins.
+    package static func nearest(to word: String, in known: [String]) -> String? {
         let letters = Array(word.utf8)
-        let lettersMax = 64
-        guard letters.count <= lettersMax else { return nil }
-        var best: (word: String, distance: Int)?
-        for candidate in known {
-            let distance = distance(letters, Array(candidate.utf8))
-            if distance < best?.distance ?? .max { best = (candidate, distance) }
+        guard letters.count <= bytesMax else { return nil }
+        let scored = known.map { ($0, distance(letters, Array($0.utf8))) }
+        if let (near, edits) = scored.min(by: { $0.1 < $1.1 }),
+            edits <= max(1, max(letters.count, near.utf8.count) / 3), edits < letters.count
+        {
+            return near
         }
-        guard let best, best.distance <= max(2, best.word.utf8.count / 3), best.distance < letters.count else {
-            return nil
-        }
-        return best.word
+        let begun = known.filter { $0.hasPrefix(word) && letters.count > 2 }
+        return begun.count == 1 ? begun[0] : nil
     }
 
     /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (optimal string alignment).

@@ -1,6 +1,8 @@
 // From words to a checked invocation. Arguments, environment and the configuration file in, a decision out. Precedence:
 // options over EYE_* variables over the file over the defaults of the table. Called again when the service reloads.
 
+import EyeQueryHTTP
+
 /// What the command line asks for.
 enum Request {
     case run(Invocation)
@@ -89,7 +91,7 @@ struct CommandLineParser {
         guard let option = known else {
             let all = command.options.map { "--\($0.name)" } + ["--help"]
             throw UsageError(
-                message: "unknown option \(parts[0])\(Suggestion.text(for: parts[0], among: all))",
+                message: "unknown option \(parts[0])\(Suggestion.text(for: parts[0], in: all))",
                 command: command.name)
         }
         if option.isFlag {
@@ -160,7 +162,7 @@ struct CommandLineParser {
         let name = (["eye"] + before).joined(separator: " ")
         let word = path[path.count - 1]
         let kind = word.hasPrefix("-") ? "option" : "subcommand"
-        let suggestion = Suggestion.text(for: word, among: nextWords(under: before) + ["--help", "--version"])
+        let suggestion = Suggestion.text(for: word, in: nextWords(under: before) + ["--help", "--version"])
         return UsageError(message: "unknown \(kind) \(Visible.text(word))\(suggestion)", command: name)
     }
 }

@@ -1,6 +1,7 @@
 // The configuration file of `eye serve`: lines of `key = value`, where the keys are the names of the options. Everything that is
 // wrong with a file is told at once, each fault with its line. Read at the start and again for SIGHUP.
 
+import EyeQueryHTTP
 import EyeSystem
 import Glibc
 
@@ -74,7 +75,7 @@ struct ConfigFile {
                 if options.contains(where: { $0.name == key }) {
                     faults.append((number, "'\(key)' has no place in a file, only on the command line"))
                 } else {
-                    let meant = Suggestion.text(for: key, among: known.map(\.name))
+                    let meant = Suggestion.text(for: key, in: known.map(\.name))
                     faults.append((number, "unknown key '\(key)'\(meant)"))
                 }
                 return
