@@ -3,7 +3,7 @@
 // is behind, in which case it goes on filling. When every batch is under way the loop reads nothing until one comes back:
 // the kernel then holds the clients.
 //
-// Everything here runs on the loop's thread, but for `post`, which any thread may call. The parts: Judging.swift (lines),
+// Everything here runs on the loop's thread, but for `post` and `takePulse`, which any thread may call. The parts: Judging.swift (lines),
 // Verdicts.swift (what comes back from the appender), Commands.swift, Answers.swift (what peers are sent).
 
 import EyeStore
@@ -47,8 +47,8 @@ final class IngestLoop: @unchecked Sendable {
     let context: LoopContext
     let wake: WakeSignal
     let published = PublishedCounts()
-    /// How often it has turned: at least once in `sweepMilliseconds`, if nothing holds it. Any thread may read it.
-    let turnCount = Atomic<UInt64>(0)
+    /// How often it has turned: at least once in `sweepMilliseconds`, if nothing holds it.
+    private let turnCount = Atomic<UInt64>(0)
     private let inbox = Mutex<[LoopMessage]>([])
     let poller: Poller
 
@@ -150,6 +150,13 @@ final class IngestLoop: @unchecked Sendable {
     func post(_ message: LoopMessage) {
         inbox.withLock { $0.append(message) }
         wake.signal()
+    }
+
+    /// How often it has turned; wakes it, so that it turns once more if it can. Any thread.
+    func takePulse() -> UInt64 {
+        let count = turnCount.load(ordering: .relaxed)
+        wake.signal()
+        return count
     }
 
     // MARK: - The tick

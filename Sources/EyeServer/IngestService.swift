@@ -227,8 +227,8 @@ public final class IngestService {
         try writer.close()
     }
 
-    /// How often each loop has turned. Any thread; a loop turns at least once a second.
-    public func turns() -> [UInt64] { loops.map { $0.turnCount.load(ordering: .relaxed) } }
+    /// How often each loop has turned; wakes them, so that they turn once more. Any thread.
+    public func turns() -> [UInt64] { loops.map { $0.takePulse() } }
 
     /// Everything counted since the start, over all loops.
     var counts: Counts {

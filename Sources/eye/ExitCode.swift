@@ -30,6 +30,9 @@ struct Failure: Error {
     /// What stderr is to show.
     var lines: [String] { usage?.lines ?? ["eye: \(message)"] }
 
+    /// Everything that is wrong, one by one.
+    var faults: [String] { usage?.messages ?? [message] }
+
     init(_ message: String, code: Int32 = ExitCode.failure) {
         self.code = code
         self.message = message

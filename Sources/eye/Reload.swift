@@ -1,5 +1,5 @@
 // SIGHUP: reads the configuration file again and takes over what can change while the service runs. What cannot is
-// named in the log, and so is a file with faults, which changes nothing. Main thread.
+// named in the log, and so is every fault that would end a start: then nothing changes. Main thread.
 
 import EyeQueryHTTP
 import EyeSystem
@@ -19,13 +19,14 @@ struct Reload {
     /// Reads the settings again.
     mutating func run() {
         let news: Invocation
-        do throws(UsageError) {
-            let parser = CommandLineParser(commands: CommandTable.all, environment: Environment.all)
-            guard case .run(let invocation) = try parser.parse(Array(CommandLine.arguments.dropFirst())) else { return }
+        do throws(Failure) {
+            guard let invocation = try Reload.read() else { return }
+            // Names of hosts are not looked up: that may take longer than the watchdog waits, and no address is taken over.
+            try SettingsCheck.run(invocation, looksUp: false)
             news = invocation
         } catch {
-            for message in error.messages {
-                log.error("SIGHUP: the settings stay as they are", ["fault": message])
+            for fault in error.faults {
+                log.error("SIGHUP: the settings stay as they are", ["fault": fault])
             }
             return
         }
@@ -43,5 +44,18 @@ struct Reload {
         }
         let taken = changed.filter(\.isReloadable).map(\.name)
         log.info("SIGHUP: settings read again", ["changed": taken.isEmpty ? "none" : taken.joined(separator: ",")])
+    }
+
+    /// The settings as they are written now; nil: it is not settings that the command line asks for.
+    private static func read() throws(Failure) -> Invocation? {
+        do throws(UsageError) {
+            let parser = CommandLineParser(commands: CommandTable.all, environment: Environment.all)
+            guard case .run(let invocation) = try parser.parse(Array(CommandLine.arguments.dropFirst())) else {
+                return nil
+            }
+            return invocation
+        } catch {
+            throw Failure(error)
+        }
     }
 }

@@ -251,22 +251,24 @@ enum Serve {
     ) {
         var pulse = pulse
         pulse.take()
+        var beat = manager.pulseMilliseconds.map { Beat(every: $0, from: time.monotonicNanoseconds()) }
         while true {
-            switch signals.next(timeoutMilliseconds: manager.pulseMilliseconds ?? -1) {
+            switch signals.next(timeoutMilliseconds: beat?.waitMilliseconds(at: time.monotonicNanoseconds()) ?? -1) {
             case SIGHUP:
                 manager.socket?.reloading(monotonicNanoseconds: time.monotonicNanoseconds())
                 reload()
                 manager.socket?.ready("serving")
-            case nil where manager.pulseMilliseconds != nil:
-                if pulse.take() {
-                    manager.socket?.alive()
-                } else {
-                    log.error("a loop of the service does not turn; the service manager's watchdog is not fed")
-                }
             case nil: break
             default:
                 log.info("stopping: storing what was received")
                 return
+            }
+            // Behind a signal too: any number of them must not keep the manager waiting.
+            guard beat?.isDue(at: time.monotonicNanoseconds()) ?? false else { continue }
+            if pulse.take() {
+                manager.socket?.alive()
+            } else {
+                log.error("a loop of the service does not turn; the service manager's watchdog is not fed")
             }
         }
     }
@@ -293,25 +295,5 @@ enum Serve {
     private final class SignalBox: @unchecked Sendable {
         let signals: Signals
         init(_ signals: Signals) { self.signals = signals }
-    }
-}
-
-/// Whether every loop of the service still turns.
-struct Pulse {
-    private let ingest: IngestService?
-    private let http: HTTPService?
-    private var seen: [UInt64] = []
-
-    init(_ ingest: IngestService?, _ http: HTTPService?) {
-        self.ingest = ingest
-        self.http = http
-    }
-
-    /// True when each loop has turned since the last call. Wakes those that have nothing to do, so that they turn.
-    @discardableResult mutating func take() -> Bool {
-        let turns = (ingest?.turns() ?? []) + (http?.turns() ?? [])
-        let isBeating = zip(turns, seen).allSatisfy { $0 != $1 }
-        seen = turns
-        return isBeating
     }
 }

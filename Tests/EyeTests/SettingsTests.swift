@@ -224,6 +224,13 @@ import Testing
         #expect(try eye.errorOutput.contains("did you mean access-log?"))
         _ = try eye.call("GET", "/-/healthy?after=1")
         try wait("it still logs") { try eye.errorOutput.components(separatedBy: "\"/-/healthy\"").count == 3 }
+        // Settings that are right one by one and would not start together: every fault is told, and nothing is taken over.
+        try reload(
+            "cors-origins = nonsense\nretain-bytes = 1M\naccess-log = no\n", until: "'1M' is not at least 4 times")
+        #expect(try eye.errorOutput.contains("eye.conf:1: cors-origins: 'nonsense' is no origin"))
+        #expect(try eye.errorOutput.components(separatedBy: "settings read again").count == 2)
+        _ = try eye.call("GET", "/-/healthy?after=2")
+        try wait("it logs as before") { try eye.errorOutput.components(separatedBy: "\"/-/healthy\"").count == 4 }
         try reload("", until: "settings read again")
         #expect(try eye.errorOutput.hasSuffix("changed=log-format,access-log\n"))
         #expect(eye.end(SIGTERM) == 0)
@@ -289,6 +296,23 @@ final class NotifyEar {
         #expect(stopping == ["STOPPING=1", "STATUS=storing what was received"])
         #expect(served.wait() == 0)
         #expect(!served.out.contains("admin password"))
+    }
+
+    /// One reload after the other: the watchdog is fed all the same.
+    @Test func signalsDoNotKeepTheManagerWaiting() throws {
+        let ear = try NotifyEar(isAbstract: true)
+        let folder = try TemporaryFolder()
+        #expect(try CommandRun(["init", "--data", folder.path]).code == 0)
+        let served = try ServedStore(
+            folder.path, ServedStore.both, environment: ["NOTIFY_SOCKET": ear.name, "WATCHDOG_USEC": "1000000"])
+        var told = ear.next()
+        while !told.isEmpty, told != ["WATCHDOG=1"] {
+            if told.first == "READY=1" { kill(served.process.processIdentifier, SIGHUP) }
+            told = ear.next()
+        }
+        #expect(told == ["WATCHDOG=1"])
+        #expect(served.log.contains("settings read again"))
+        #expect(served.stop() == 0)
     }
 
     /// A journal would keep the first secrets: they are made by `eye init`, once, and it says so.
