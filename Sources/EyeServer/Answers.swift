@@ -69,6 +69,7 @@ extension IngestLoop {
             case .waitingForSync:
                 Reply.appendSync(line: connection.line, to: &connection.output)
                 resume(connection)
+            case .waitingForGreeting: greet(connection)
             case .waitingForErasure: submitErasure(connection)
             case .open, .waitingForClient, .waitingForReader, .waitingForTurn, .flushing, .lingering, .closed: break
             }

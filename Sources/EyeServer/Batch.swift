@@ -17,9 +17,8 @@ struct Run {
     /// Index in the frame of the first record, and how many.
     var firstRecord: Int32
     var records: Int32
-    /// The connection's mode when they were judged, and its numbering then.
+    /// The connection's mode when they were judged.
     var mode = Mode.silent
-    var numbering: UInt32 = 0
     /// False for what the control socket stores beside events: it takes part in no count of lines.
     var isEvent = true
 

@@ -21,7 +21,9 @@ extension IngestLoop {
             default: startTalking(connection)
             }
             switch command {
-            case .hello(let hello): greet(connection, hello)
+            case .hello(let hello):
+                connection.hello = hello
+                if connection.isSettled { greet(connection) } else { connection.phase = .waitingForGreeting }
             case .mode(let mode):
                 // What was asked for in this very mode is still owed.
                 if modeBefore != .acks { connection.acknowledgedLine = connection.durableLine }
@@ -41,7 +43,7 @@ extension IngestLoop {
             case .help: Reply.appendHelp(isControl: connection.isControl, to: &connection.output)
             case .quit: connection.phase = .ending
             case .session(let token, let session): unsafe openSession(connection, token, session, line)
-            case .reject(let report): keep(connection, report)
+            case .reject(let report): unsafe keep(connection, report, line)
             case .used(let tokenID): context.tokenUse.record(tokenID, at: now)
             case .metrics: appendMetrics(connection)
             case .erase(let token, let request): unsafe erase(connection, token, request, line)
@@ -64,36 +66,33 @@ extension IngestLoop {
         }
     }
 
-    private func greet(_ connection: Connection, _ hello: Hello) {
+    /// HELLO, now that everything before it is settled: what is owed for that goes out under the old numbers, before new ones begin.
+    func greet(_ connection: Connection) {
+        guard let hello = connection.hello else { return }
+        acknowledge(connection)
         var token: UInt32 = 0
         if let secret = hello.token {
             let entry = unsafe secret.withUnsafeBytes { unsafe find($0) }
             guard let entry, entry.scopes.contains(.ingest) else {
+                connection.hello = nil
                 startTalking(connection)
                 Reply.appendError(line: 0, entry == nil ? .badToken : .forbidden, to: &connection.output)
+                resume(connection)
                 return
             }
             token = entry.id
         }
-        startTalking(connection, mode: hello.mode)
         connection.helloToken = token
         // The next line's token is looked at anew: it must be HELLO's if there is a client.
         connection.token.version = 0
         leaveClient(connection)
         guard let name = hello.clientID else {
-            if let sequence = hello.sequence {
-                connection.line = sequence - 1
-            }
-            // What is still under way has numbers that mean something else now.
-            connection.numbering &+= 1
-            connection.durableLine = connection.line
-            connection.acknowledgedLine = connection.line
-            appendHello(connection, lastSequence: connection.line)
+            let line = hello.sequence.map { $0 - 1 } ?? connection.line
+            beginNumbering(connection, hello, after: line, lastSequence: line)
             return
         }
         let key = ClientKey(token: token, name: name)
         connection.client = key
-        connection.hello = hello
         connection.phase = .waitingForClient
         pendingGreetings += 1
         let request = ClientRequest(
@@ -114,9 +113,16 @@ extension IngestLoop {
         connection.stalled = nil
     }
 
-    func appendHello(_ connection: Connection, lastSequence: UInt64) {
+    /// HELLO is granted: the next line has the number after `line`, and reading goes on.
+    func beginNumbering(_ connection: Connection, _ hello: Hello, after line: UInt64, lastSequence: UInt64) {
+        connection.hello = nil
+        startTalking(connection, mode: hello.mode)
+        connection.line = line
+        connection.durableLine = line
+        connection.acknowledgedLine = max(line, lastSequence)
         Reply.appendHello(
             server: IngestLoop.serverName, lastSequence: lastSequence, now: now, to: &connection.output)
+        resume(connection)
     }
 
     /// Judges an event as if it came, and stores nothing.
@@ -147,12 +153,19 @@ extension IngestLoop {
             line: connection.line, durable: connection.durableLine, to: &connection.output)
     }
 
+    /// Control socket: the number of a command that is answered like an event line; nil, and the command refused, if none is left.
+    private func nextNumber(_ connection: Connection, _ line: UnsafeRawBufferPointer) -> UInt64? {
+        let number = connection.takeNumber()
+        if number > 0 { return number }
+        unsafe answerError(connection, line: 0, Fault(.overloaded, .sequence), line)
+        return nil
+    }
+
     /// Control socket: opens a session; answered like a line of mode `each`, with id 0.
     private func openSession(
         _ connection: Connection, _ token: Range<Int>, _ session: UUID, _ line: UnsafeRawBufferPointer
     ) {
-        connection.line += 1
-        let number = connection.line
+        guard let number = unsafe nextNumber(connection, line) else { return }
         // In bounds: the parser's range lies in the line.
         let entry = unsafe find(UnsafeRawBufferPointer(rebasing: line[token]), looksAgain: true)
         guard let entry, entry.scopes.contains(.ingest) else {
@@ -176,8 +189,7 @@ extension IngestLoop {
     private func erase(
         _ connection: Connection, _ token: Range<Int>, _ request: ErasureRequest, _ line: UnsafeRawBufferPointer
     ) {
-        connection.line += 1
-        let number = connection.line
+        guard let number = unsafe nextNumber(connection, line) else { return }
         // In bounds: the parser's range lies in the line.
         let secret = unsafe UnsafeRawBufferPointer(rebasing: line[token])
         var asker: UInt32 = 0
@@ -213,8 +225,8 @@ extension IngestLoop {
     }
 
     /// Control socket: keeps a refusal of the HTTP service among the errors, as far as samples are kept at all.
-    private func keep(_ connection: Connection, _ report: RejectReport) {
-        connection.line += 1
+    private func keep(_ connection: Connection, _ report: RejectReport, _ line: UnsafeRawBufferPointer) {
+        guard let number = unsafe nextNumber(connection, line) else { return }
         if context.sampleBudget.admits(report.reject, now: now) {
             context.samples.add(
                 RejectedSample(
@@ -223,7 +235,7 @@ extension IngestLoop {
                     token: report.tokenID ?? 0, line: Array(report.data.prefix(WireLimits.sampleBytesMax))))
         }
         var bytes: [UInt8] = []
-        Reply.appendOK(line: connection.line, id: 0, to: &bytes)
+        Reply.appendOK(line: number, id: 0, to: &bytes)
         answerInTurn(connection, bytes)
     }
 

@@ -29,6 +29,8 @@ final class Connection {
     enum Phase {
         /// Lines are read and judged.
         case open
+        /// Reading is on hold until everything before a HELLO is settled: then a new numbering may begin.
+        case waitingForGreeting
         /// Reading is on hold until the appender has answered a HELLO.
         case waitingForClient
         /// Reading is on hold until everything before a SYNC is durable: answers come in the order of the commands.
@@ -51,7 +53,8 @@ final class Connection {
         /// Whether lines that the peer has sent are judged, now or later.
         var isJudging: Bool {
             switch self {
-            case .open, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn:
+            case .open, .waitingForGreeting, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader,
+                .waitingForTurn:
                 true
             case .ending, .flushing, .lingering, .closed: false
             }
@@ -65,8 +68,6 @@ final class Connection {
     let generation: UInt32
     var phase = Phase.open
     var mode = Mode.silent
-    /// Which numbering of its lines is in force: a HELLO begins another.
-    var numbering: UInt32 = 0
     /// Whether the peer has sent a command: then answers go out as they come.
     var talks = false
     /// Whether the peer has ended its side.
@@ -88,7 +89,8 @@ final class Connection {
     var partialCount = 0
     var partialCapacity = 0
 
-    /// The number of the last judged event line; `seq` in HELLO sets where it starts.
+    /// The number of the last judged event line; `seq` in HELLO sets where it starts. Changed only when no line with a number of before is
+    /// under way.
     var line: UInt64 = 0
     var received: UInt64 = 0
     var accepted: UInt64 = 0
@@ -114,7 +116,7 @@ final class Connection {
     var stalled: Reject?
     /// An ERASE that waits until everything before it is settled.
     var erasure: ErasureOrder?
-    /// HELLO's reply waits for the appender.
+    /// A HELLO that waits until everything before it is settled, then for the appender.
     var hello: Hello?
 
     /// The first errors of a silent peer, as reply lines, and how many more there were.
@@ -159,6 +161,16 @@ final class Connection {
 
     /// Whether every accepted line is durable (or was refused): nothing of it is in a batch.
     var isSettled: Bool { runsBegun == runsCompleted }
+
+    /// Whether there is a number for another line.
+    var hasNumber: Bool { line < WireLimits.sequenceMax }
+
+    /// The number of the next line; 0 when the highest one was taken.
+    @discardableResult func takeNumber() -> UInt64 {
+        if !hasNumber { return 0 }
+        line += 1
+        return line
+    }
 
     /// Keeps `count` bytes at `bytes` as the start of the next line.
     func keepPartial(_ bytes: UnsafeRawPointer, count: Int) {

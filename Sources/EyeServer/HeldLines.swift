@@ -104,7 +104,7 @@ extension IngestLoop {
     }
 
     private func noteLost(_ connection: Connection, _ reject: Reject) {
-        connection.line += 1
+        connection.takeNumber()
         connection.received += 1
         connection.rejected += 1
         counts.lines += 1

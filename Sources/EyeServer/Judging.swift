@@ -18,7 +18,10 @@ extension IngestLoop {
             }
             turn = max(0, turn - 1)
             let piece: LineFramer.Piece?
-            if connection.stalled == nil, isStraight(connection.token) {
+            // So near the highest number that it may be passed within the window each line is asked whether it has one.
+            if connection.stalled == nil, isStraight(connection.token),
+                connection.line < WireLimits.sequenceMax - UInt64(window.count)
+            {
                 piece = unsafe takeStraight(connection, window, &framer)
             } else {
                 piece = unsafe framer.next(in: window)
@@ -146,6 +149,10 @@ extension IngestLoop {
 
     /// Judges the event whose JSON begins at offset `json`; its token is the connection's remembered one.
     private func judgeEvent(_ connection: Connection, _ line: UnsafeRawBufferPointer, json: Int) {
+        if !connection.hasNumber {
+            unsafe refuse(connection, Fault(.overloaded, .sequence), line)
+            return
+        }
         if let stalled = connection.stalled ?? shedding() {
             unsafe refuse(connection, Fault(stalled), line)
             return
@@ -154,7 +161,7 @@ extension IngestLoop {
         let text = unsafe UnsafeRawBufferPointer(rebasing: line[json...])
         do throws(Fault) {
             let fields = try unsafe EventScanner.scan(text, latest: now + context.options.futureMicroseconds)
-            connection.line += 1
+            connection.takeNumber()
             connection.received += 1
             counts.lines += 1
             let client = ClientLine(slot: connection.clientSlot, sequence: connection.line)
@@ -215,10 +222,8 @@ extension IngestLoop {
         let records = Int32(batch.frame.recordCount - firstRecord)
         let last = batch.runs.count - 1
         let mode = connection?.mode ?? .silent
-        let numbering = connection?.numbering ?? 0
         if last >= 0, batch.runs[last].slot == slot, batch.runs[last].generation == generation,
             batch.runs[last].isEvent == isEvent, batch.runs[last].mode == mode,
-            batch.runs[last].numbering == numbering,
             mode == .silent || batch.runs[last].lastLine + 1 == lines.lowerBound,
             mode != .each || !(connection?.hasReplyBehindRun ?? false)
         {
@@ -228,8 +233,7 @@ extension IngestLoop {
             batch.runs.append(
                 Run(
                     slot: slot, generation: generation, firstLine: lines.lowerBound, lastLine: lines.upperBound,
-                    firstRecord: Int32(firstRecord), records: records, mode: mode, numbering: numbering,
-                    isEvent: isEvent))
+                    firstRecord: Int32(firstRecord), records: records, mode: mode, isEvent: isEvent))
             connection?.runsBegun += 1
         }
     }
@@ -243,7 +247,7 @@ extension IngestLoop {
 
     /// Refuses an event line: counts it, answers it if the peer listens, keeps a sample.
     func refuse(_ connection: Connection, _ fault: Fault, _ line: UnsafeRawBufferPointer) {
-        connection.line += 1
+        let number = connection.takeNumber()
         connection.received += 1
         connection.rejected += 1
         counts.lines += 1
@@ -251,11 +255,11 @@ extension IngestLoop {
         if connection.clientSlot >= 0 {
             if fault.reject.fate == .retry {
                 connection.stalled = fault.reject
-            } else if connection.stalled == nil {
-                noteRejected(ClientLine(slot: connection.clientSlot, sequence: connection.line))
+            } else if connection.stalled == nil, number > 0 {
+                noteRejected(ClientLine(slot: connection.clientSlot, sequence: number))
             }
         }
-        unsafe answerError(connection, line: connection.line, fault, line)
+        unsafe answerError(connection, line: number, fault, line)
         if context.sampleBudget.admits(fault.reject, now: now) {
             unsafe sample(fault, line, connection.transport, connection.peer, token: connection.token.id)
         }

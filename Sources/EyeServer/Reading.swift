@@ -11,8 +11,8 @@ extension IngestLoop {
         switch connection.phase {
         case .open: readOn(connection)
         case .lingering: readAfterEnd(connection)
-        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn, .ending,
-            .flushing:
+        case .waitingForGreeting, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader,
+            .waitingForTurn, .ending, .flushing:
             // What it has sent is read when its turn comes: nothing is thrown away.
             if isBroken { unwatch(connection) }
         case .closed: break
@@ -70,7 +70,8 @@ extension IngestLoop {
     /// Goes on with lines that had to wait; when there is a frame to put them into.
     func resume(_ connection: Connection) {
         switch connection.phase {
-        case .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader, .waitingForTurn:
+        case .waitingForGreeting, .waitingForClient, .waitingForSync, .waitingForErasure, .waitingForReader,
+            .waitingForTurn:
             guard canRead else {
                 connection.phase = .waitingForTurn
                 postponed.append(connection)

@@ -54,9 +54,7 @@ extension IngestLoop {
         }
         connection.releaseReplies()
         if refused > 0 && connection.clientSlot >= 0 { connection.stalled = .storageFull }
-        if run.numbering == connection.numbering {
-            connection.durableLine = max(connection.durableLine, run.lastLine)
-        }
+        connection.durableLine = max(connection.durableLine, run.lastLine)
         touch(connection)
     }
 
@@ -102,8 +100,9 @@ extension IngestLoop {
         guard let connection = connection(slot: request.slot, request.generation), let hello = connection.hello else {
             return
         }
-        connection.hello = nil
         guard let opened = answer.opened else {
+            connection.hello = nil
+            startTalking(connection)
             Reply.appendError(line: 0, .overloaded, to: &connection.output)
             // Lines of a client that nobody remembers would be stored twice when it sends them again.
             connection.stalled = .overloaded
@@ -112,11 +111,9 @@ extension IngestLoop {
         }
         connection.clientSlot = opened.slot
         connection.stalled = nil
-        connection.line = (hello.sequence ?? opened.lastSequence + 1) - 1
-        connection.durableLine = connection.line
-        connection.acknowledgedLine = max(connection.line, opened.lastSequence)
-        appendHello(connection, lastSequence: opened.lastSequence)
-        resume(connection)
+        beginNumbering(
+            connection, hello, after: hello.sequence.map { $0 - 1 } ?? opened.lastSequence,
+            lastSequence: opened.lastSequence)
         touch(connection)
     }
 }

@@ -116,6 +116,8 @@ public struct Fault: Error, Equatable, Sendable {
             out.append(decimal: limit)
             out.append(" characters.")
         case (.futureTime, _): out.append("The timestamp can't be greater than now.")
+        case (.overloaded, .sequence):
+            out.append("The highest line number is taken; send HELLO with a lower seq, or with another client_id.")
         case (.badJSON, _), (.badUTF8, _), (.tooDeep, _):
             out.append(reject.text)
             out.append(" (at byte ")

@@ -42,7 +42,7 @@ public enum WireLimits {
     public static let clientBytesMax = 100
     /// Bytes of `client_id` in HELLO (after unescaping).
     public static let clientIDBytesMax = 64
-    /// The highest line number: what `seq` in HELLO may say.
+    /// The highest line number: what `seq` in HELLO may say. A line after it is refused.
     public static let sequenceMax: UInt64 = 9_223_372_036_854_775_807
     /// Clients (pairs of token and `client_id`) whose last line number the store remembers.
     public static let clientsMax = 100_000

@@ -124,6 +124,57 @@ import Testing
         #expect(try second.rest().hasSuffix("+BYE received=3 accepted=1 rejected=0 duplicate=2\n"))
     }
 
+    /// HELLO for a client that is live on another loop, while lines from before it are committed, wait for the appender, and are in no
+    /// batch that it has been given yet: all are told with their own numbers, and before the answer.
+    @Test(arguments: ["acks", "each"]) func linesBeforeAHelloKeepTheirNumbers(mode: String) throws {
+        let disk = FillableDisk()
+        let ingest = try RunningIngest(disk: disk)
+        // Dealt to the two loops in turn.
+        let clients = try (0..<4).map { _ in try ingest.connectTCP() }
+        let hello = #"HELLO {"proto":1,"token":"\#(ingest.token)","client_id":"till","seq":1}"#
+        try clients[0].send(hello + "\n")
+        #expect(try clients[0].readLine()?.hasPrefix("+HELLO ") == true)
+        try clients[1].send("MODE \(mode)\n")
+        #expect(try clients[1].readLine() == "+OK \(mode)")
+        disk.isHeld.store(true, ordering: .relaxed)
+        defer { disk.isHeld.store(false, ordering: .relaxed) }
+        for count in 1...3 {
+            try clients[1].send(ingest.line() + "\n")
+            ingest.waitUntil("line \(count) is judged") { $0.lines == UInt64(count) }
+        }
+        try clients[1].send(hello + "\n")
+        // Behind it: its own loop has seen it, then the other one what that has asked of it.
+        for client in [clients[3], clients[2]] {
+            for _ in 0..<2 {
+                try client.send("PING\n")
+                #expect(try client.readLine() == "+PONG")
+            }
+        }
+        disk.isHeld.store(false, ordering: .relaxed)
+        var before: [String] = []
+        while let answer = try clients[1].readLine() {
+            if answer.hasPrefix("+HELLO ") { break }
+            before.append(answer)
+        }
+        if mode == "each" {
+            #expect(before == ["+OK 1 1", "+OK 2 2", "+OK 3 3"])
+        } else {
+            #expect(before.last == "+ACK 3")
+        }
+        try clients[1].send(ingest.line() + "\n")
+        #expect(try clients[1].readLine() == (mode == "each" ? "+OK 1 4" : "+ACK 1"))
+        #expect(try clients[0].readLine() == nil)
+    }
+
+    /// By itself it turns once a second: three hundred times would take longer than the test may.
+    @Test(.timeLimit(.minutes(4))) func anIdleLoopTurnsWhenItIsLookedAt() throws {
+        let ingest = try RunningIngest()
+        for _ in 0..<300 {
+            let before = ingest.service.turns()
+            while zip(ingest.service.turns(), before).contains(where: ==) { sched_yield() }
+        }
+    }
+
     @Test func aRetryWithItsEventIDGetsTheFirstID() throws {
         let ingest = try RunningIngest()
         let client = try ingest.connectTCP()

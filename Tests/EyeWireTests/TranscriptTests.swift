@@ -98,8 +98,16 @@ final class ModelConnection {
     }
 
     private func countLine() {
-        line += 1
+        takeNumber()
         counts.received += 1
+    }
+
+    /// Of the line, or of the command that is answered like one; 0: there is none left.
+    private var number: UInt64 = 0
+
+    private func takeNumber() {
+        number = line < WireLimits.sequenceMax ? line + 1 : 0
+        line = max(line, number)
     }
 
     /// What is wrong with a token, if anything.
@@ -114,6 +122,7 @@ final class ModelConnection {
     private func judge(_ token: [UInt8], _ json: [UInt8]) {
         countLine()
         if let reject = fault(ofToken: token) { return self.reject(Fault(reject), json) }
+        if number == 0 { return self.reject(Fault(.overloaded, .sequence), json) }
         do throws(Fault) {
             let fields = try json.span.withUnsafeBytes { (raw) throws(Fault) in
                 try EventScanner.scan(raw, latest: Self.now + WireLimits.futureMicrosecondsDefault)
@@ -147,7 +156,7 @@ final class ModelConnection {
     private func reject(_ fault: Fault, _ text: [UInt8]) {
         counts.rejected += 1
         var reply: [UInt8] = []
-        text.withUnsafeBytes { Reply.appendError(line: line, fault, in: $0, to: &reply) }
+        text.withUnsafeBytes { Reply.appendError(line: number, fault, in: $0, to: &reply) }
         if mode != .silent {
             out += reply
         } else if held.count < WireLimits.heldErrorsMax {
@@ -176,6 +185,17 @@ final class ModelConnection {
     }
 
     private func run(_ command: Command, _ bytes: [UInt8]) throws(Fault) {
+        switch command {
+        case .session, .reject, .erase:
+            speak()
+            takeNumber()
+            if number == 0 {
+                return bytes.withUnsafeBytes {
+                    Reply.appendError(line: 0, Fault(.overloaded, .sequence), in: $0, to: &out)
+                }
+            }
+        default: break
+        }
         switch command {
         case .hello(let hello):
             if let token = hello.token {
@@ -222,23 +242,17 @@ final class ModelConnection {
             speak()
             bye()
         case .session(let token, _):
-            speak()
-            line += 1
             if let reject = fault(ofToken: Array(bytes[token])) {
                 return Reply.appendError(line: line, reject, to: &out)
             }
             Reply.appendOK(line: line, id: 0, to: &out)
         case .reject:
-            speak()
-            line += 1
             Reply.appendOK(line: line, id: 0, to: &out)
         case .used: speak()
         case .metrics:
             speak()
             Reply.appendMetrics(lineCount: 0, to: &out)
         case .erase(let token, _):
-            speak()
-            line += 1
             if Array(bytes[token]) != Array("-".utf8) {
                 // No token of the transcripts may erase.
                 return Reply.appendError(line: line, fault(ofToken: Array(bytes[token])) ?? .forbidden, to: &out)
