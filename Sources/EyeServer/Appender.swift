@@ -51,7 +51,7 @@ final class Appender: @unchecked Sendable {
 
     var snapshot: CommitCounts { counts.withLock { $0 } }
 
-    /// The thread's body: returns when the queue is closed and everything in it is durable (or refused).
+    /// The thread's body: returns when the queue is closed and everything in it is durable (or refused), in the folder where it belongs.
     func run() {
         var batches: [Batch] = []
         var requests: [ClientRequest] = []
@@ -67,7 +67,11 @@ final class Appender: @unchecked Sendable {
             for order in orders {
                 do throws(SystemError) { try order(writer) } catch { fatal(error) }
             }
-            if batches.isEmpty && requests.isEmpty { continue }
+            if batches.isEmpty && requests.isEmpty {
+                // Nothing to commit, which would look: a service whose log was taken away shall not be called ready.
+                checkPlace()
+                continue
+            }
             if !batches.isEmpty {
                 for batch in batches { frames.append(batch.frame) }
                 let outcome = commit(frames)
@@ -89,6 +93,11 @@ final class Appender: @unchecked Sendable {
             queue.complete(batches, answers)
             answers.removeAll(keepingCapacity: true)
         }
+        checkPlace()
+    }
+
+    private func checkPlace() {
+        do throws(SystemError) { try writer.checkPlace() } catch { fatal(error) }
     }
 
     private func commit(_ frames: [Frame]) -> Batch.Outcome {

@@ -74,6 +74,8 @@ final class LogWriter {
     let clients: ClientTable
     private(set) var position: LogPosition
     private(set) var active: ActiveSegment
+    /// Where the active segment was made.
+    private var activePath: (base: UInt64, path: String)
     private let watermark: WatermarkWriter
     private(set) var salts: SaltSource
     private let pieces: UnsafeMutablePointer<UnsafeRawBufferPointer>
@@ -109,6 +111,7 @@ final class LogWriter {
         self.clients = clients
         self.position = position
         self.active = active
+        activePath = LogWriter.path(of: active, folder)
         self.watermark = watermark
         self.salts = salts
         unsafe pieces = .allocate(capacity: StoreLimits.commitFramesMax)
@@ -117,6 +120,17 @@ final class LogWriter {
     }
 
     deinit { unsafe pieces.deallocate() }
+
+    private static func path(of segment: ActiveSegment, _ folder: String) -> (base: UInt64, path: String) {
+        (segment.base, folder + "/" + SegmentName.log(segment.base).file)
+    }
+
+    /// Whether the name of the active segment still leads to the file that is written: it, or the folder that it is in, may have been moved,
+    /// replaced or removed.
+    var isInPlace: Bool {
+        if activePath.base != active.base { activePath = LogWriter.path(of: active, folder) }
+        return active.file.isNamed(activePath.path)
+    }
 
     /// Makes `frames` durable as one commit. Empty ones are passed over. Of less room than `floor` leaves
     /// nothing is taken.

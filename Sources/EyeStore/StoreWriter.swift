@@ -89,8 +89,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// Throws: final, nothing of it may be acknowledged, and no later commit will succeed. Refused: the storage is full; nothing
     /// of it was stored, and the clients marked in it are stopped until `openClient`.
     public func commit(_ frames: ArraySlice<Frame>) throws(SystemError) -> CommitOutcome {
-        // What went on there would be in nobody's store, or in somebody else's.
-        guard isInPlace, log.active.file.hasName else { throw SystemError(errno: ESTALE, call: "stat") }
+        try checkPlace()
         var sequence = log.position.nextSequence
         let outcome = try commitWithoutDuplicates(frames)
         if let watch, outcome == .durable {
@@ -157,6 +156,12 @@ public final class StoreWriter: @unchecked Sendable {
         return try keeper.step()
     }
 
+    /// Throws, for good, when the data folder or the log that is written is not where it was opened any more: what went on there would be in
+    /// nobody's store, or in somebody else's. Two stat(2).
+    public func checkPlace() throws(SystemError) {
+        guard isInPlace, log.isInPlace else { throw SystemError(errno: ESTALE, call: "stat") }
+    }
+
     /// Whether the folder's name still names the folder that was opened: it may have been moved, and another one be there.
     private var isInPlace: Bool { lock.isOf(folder) }
 
@@ -181,6 +186,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// Commits the next tombstones of `job`: at most one commit, so that ingest goes on between the parts of a large one. When it is
     /// durable, so is the watermark: no reader of a later life can be shown what was erased.
     public func erase(_ job: ErasureJob) throws(SystemError) -> ErasureOutcome {
+        try checkPlace()
         let (frames, isLast) = job.nextFrames(now: time.nowMicroseconds())
         let position = log.position
         if !frames.isEmpty {
@@ -199,6 +205,7 @@ public final class StoreWriter: @unchecked Sendable {
         guard log.active.tombstones > 0 else { return true }
         let oldest = log.active.oldestTombstone
         guard oldest <= moment || oldest > time.nowMicroseconds() else { return true }
+        try checkPlace()
         return try log.closeSegment()
     }
 
@@ -208,6 +215,7 @@ public final class StoreWriter: @unchecked Sendable {
     /// any more; only then it is removed. False: there is no room for a new segment.
     public func closeForRetention(after nanoseconds: UInt64) throws(SystemError) -> Bool {
         guard let id = keeper.firstKept(waitingFor: nanoseconds) else { return true }
+        try checkPlace()
         return try log.keep(from: id)
     }
 

@@ -26,8 +26,8 @@ public protocol DiskFile: AnyObject, Sendable {
     func synchronize() throws(SystemError)
     func truncate(to bytes: Int64) throws(SystemError)
     func size() throws(SystemError) -> Int64
-    /// Whether it still has a name (`st_nlink`, stat(2)); true by default.
-    var hasName: Bool { get }
+    /// Whether `path` still leads to it (stat(2)): false when another file, or none, is there. True when that cannot be known, and by default.
+    func isNamed(_ path: String) -> Bool
     /// posix_fadvise(2), POSIX_FADV_DONTNEED: what is durable of the file leaves the page cache. A hint that cannot fail; does nothing
     /// by default.
     func uncache()
@@ -94,7 +94,7 @@ extension Disk {
 }
 
 extension DiskFile {
-    public var hasName: Bool { true }
+    public func isNamed(_ path: String) -> Bool { true }
     public func uncache() {}
 
     /// Writes one piece, see `write(_:at:)`.
@@ -135,13 +135,13 @@ public final class RealDisk: Disk {
             }
         // Without O_NONBLOCK open(2) waits until a FIFO has another end.
         let file = try Descriptor.open(path, flags: flags | O_NONBLOCK)
-        let kind = try FileKind.of(file)
+        let (kind, stamp) = try FileStamp.of(file)
         // A folder can be opened for reading, and says EISDIR when it is read.
         guard kind == .file || kind == .folder else { throw SystemError(errno: ENXIO, call: "open") }
         if mode == .read, Int(file.number) >= (try OpenFiles.bound(reserving: OpenFiles.reservedForWriting)) {
             throw SystemError(errno: EMFILE, call: "open")
         }
-        return RealFile(file)
+        return RealFile(file, stamp)
     }
 
     public func list(_ directory: String) throws(SystemError) -> [String] {
@@ -222,7 +222,7 @@ public final class RealDisk: Disk {
     public func lock(_ path: String, waitMilliseconds: Int) throws(SystemError) -> any DiskLock {
         let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_NONBLOCK)
         try RealLock.take(file, LOCK_EX, waitMilliseconds: waitMilliseconds)
-        return RealLock(file)
+        return try RealLock(file)
     }
 
     public func lockDirectory(_ path: String, waitMilliseconds: Int) throws(SystemError) -> (any DiskLock)? {
@@ -233,7 +233,7 @@ public final class RealDisk: Disk {
             if RealLock.isUnknown(error) { return nil }
             throw error
         }
-        return RealLock(directory)
+        return try RealLock(directory)
     }
 
     /// Whether somebody holds the lock `path`, a file or a directory, now; false when there is no such thing, or no locks on directories.
@@ -259,12 +259,16 @@ private final class RealDirectory: DiskDirectory {
 
 private final class RealLock: DiskLock {
     private let file: Descriptor
-    init(_ file: consuming Descriptor) { self.file = file }
+    /// Which one that is; while it is open no other gets its number.
+    private let stamp: FileStamp
+
+    init(_ file: consuming Descriptor) throws(SystemError) {
+        stamp = try FileStamp.of(file).stamp
+        self.file = file
+    }
 
     func isOf(_ path: String) -> Bool {
-        var (own, named) = (stat(), stat())
-        guard unsafe fstat(file.number, &own) == 0, unsafe stat(path, &named) == 0 else { return false }
-        return own.st_dev == named.st_dev && own.st_ino == named.st_ino
+        do throws(SystemError) { return try FileStamp.of(path).isSameFile(as: stamp) } catch { return false }
     }
 
     static let call: StaticString = "flock"
@@ -293,12 +297,21 @@ private final class RealLock: DiskLock {
 /// A file of the machine's own file system.
 final class RealFile: DiskFile {
     private let file: Descriptor
+    /// As it was opened: which one it is; while it is open no other gets its number.
+    private let stamp: FileStamp
 
-    init(_ file: consuming Descriptor) { self.file = file }
+    init(_ file: consuming Descriptor, _ stamp: FileStamp) {
+        self.file = file
+        self.stamp = stamp
+    }
 
-    var hasName: Bool {
-        var status = stat()
-        return unsafe fstat(file.number, &status) != 0 || status.st_nlink > 0
+    func isNamed(_ path: String) -> Bool {
+        do throws(SystemError) {
+            return try FileStamp.of(path).isSameFile(as: stamp)
+        } catch {
+            // Whoever may not look, or cannot for now, knows nothing.
+            return error.errno != ENOENT && error.errno != ENOTDIR
+        }
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {

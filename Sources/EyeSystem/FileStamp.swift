@@ -19,6 +19,28 @@ public struct FileStamp: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    fileprivate init(_ about: stat) {
+        self.init(
+            device: UInt64(about.st_dev), inode: UInt64(about.st_ino),
+            modifiedNanoseconds: Int64(about.st_mtim.tv_sec) * 1_000_000_000 + Int64(about.st_mtim.tv_nsec),
+            bytes: Int64(about.st_size))
+    }
+
+    /// stat(2): what `path` leads to; ENOENT if nothing.
+    static func of(_ path: String) throws(SystemError) -> FileStamp {
+        var about = stat()
+        _ = try retrying("stat") { unsafe stat(path, &about) }
+        return FileStamp(about)
+    }
+
+    /// fstat(2), and what kind of thing it is.
+    static func of(_ file: borrowing Descriptor) throws(SystemError) -> (kind: FileKind, stamp: FileStamp) {
+        let number = file.number
+        var about = stat()
+        _ = try retrying("fstat") { unsafe fstat(number, &about) }
+        return (FileKind(mode: about.st_mode), FileStamp(about))
+    }
+
     /// Whether it is the same file or folder, whatever is in it by now.
     public func isSameFile(as other: FileStamp) -> Bool { device == other.device && inode == other.inode }
 }
@@ -35,12 +57,5 @@ extension Disk {
 }
 
 extension RealDisk {
-    public func stamp(_ path: String) throws(SystemError) -> FileStamp {
-        var about = stat()
-        _ = try retrying("stat") { unsafe stat(path, &about) }
-        let nanoseconds = Int64(about.st_mtim.tv_sec) * 1_000_000_000 + Int64(about.st_mtim.tv_nsec)
-        return FileStamp(
-            device: UInt64(about.st_dev), inode: UInt64(about.st_ino), modifiedNanoseconds: nanoseconds,
-            bytes: Int64(about.st_size))
-    }
+    public func stamp(_ path: String) throws(SystemError) -> FileStamp { try FileStamp.of(path) }
 }

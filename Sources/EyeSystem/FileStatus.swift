@@ -13,7 +13,7 @@ public enum FileKind: String, Sendable {
     case other = "neither a file nor a folder"
 
     /// The kind by st_mode.
-    fileprivate init(mode: mode_t) {
+    init(mode: mode_t) {
         self =
             switch mode & S_IFMT {
             case S_IFREG: .file
@@ -22,14 +22,6 @@ public enum FileKind: String, Sendable {
             case S_IFIFO: .pipe
             default: .other
             }
-    }
-
-    /// fstat(2).
-    static func of(_ file: borrowing Descriptor) throws(SystemError) -> FileKind {
-        let number = file.number
-        var about = stat()
-        _ = try retrying("fstat") { unsafe fstat(number, &about) }
-        return FileKind(mode: about.st_mode)
     }
 }
 
@@ -43,7 +35,22 @@ public struct FileStatus: Sendable {
     public var isOpenToOthers: Bool { permissions & 0o077 != 0 }
 }
 
+/// What a process may want to do with a path.
+public enum FileAccess: Sendable {
+    /// Read and write a file.
+    case write
+    /// List a folder, and make, replace and remove files in it.
+    case change
+
+    fileprivate var mask: Int32 { self == .write ? R_OK | W_OK : R_OK | W_OK | X_OK }
+}
+
 extension RealDisk {
+    /// Throws when this process may not do that with `path`: access(2), which knows of file systems that are mounted read-only.
+    public func checkAccess(_ path: String, _ access: FileAccess) throws(SystemError) {
+        _ = try retrying("access") { unsafe Glibc.access(path, access.mask) }
+    }
+
     /// What `path` names, links followed; ENOENT if nothing.
     public func status(_ path: String) throws(SystemError) -> FileStatus {
         var about = stat()

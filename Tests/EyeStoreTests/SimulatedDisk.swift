@@ -133,6 +133,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {
             return Int64(node.now.count)
         }
 
+        func isNamed(_ path: String) -> Bool { disk.names[path] === node }
+
         func uncache() { disk.uncached.append(node) }
     }
 

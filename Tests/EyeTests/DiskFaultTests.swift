@@ -53,21 +53,33 @@ import Testing
     }
 
     /// What it went on to write would be in nobody's store, or in another one's.
-    @Test(arguments: ["folder", "log"]) func whatIsTakenAwayEndsIt(_ what: String) throws {
+    @Test(arguments: ["folder", "segment", "log"]) func whatIsTakenAwayEndsIt(_ what: String) throws {
         let token = try CommandRun(["token", "add", "till", "--data", data]).out.split(separator: "\n")[0]
         let served = try ServedStore(data)
         try #require(try served.isReady(), "\(served.log)")
         let place = what == "folder" ? "\(home.path)/away" : data
-        if what == "folder" {
-            try FileManager.default.moveItem(atPath: data, toPath: place)
-        } else {
-            try FileManager.default.removeItem(atPath: "\(data)/log/00000000000000000001.log")
+        switch what {
+        case "folder": try FileManager.default.moveItem(atPath: data, toPath: place)
+        case "segment": try FileManager.default.removeItem(atPath: "\(data)/log/00000000000000000001.log")
+        default: try FileManager.default.moveItem(atPath: "\(data)/log", toPath: "\(home.path)/log")
         }
-        let socket = try Socket.connect(try SocketAddress.path("\(place)/ingest.sock"))
-        try socket.sendAll(Array("MODE each\n\(token) \(TestEvents.lines(1...1, padding: 1)[0])\n".utf8))
+        // It may have looked before anybody can come.
+        if let socket = try? Socket.connect(try SocketAddress.path("\(place)/ingest.sock")) {
+            try? socket.sendAll(Array("MODE each\n\(token) \(TestEvents.lines(1...1, padding: 1)[0])\n".utf8))
+            let answer = String(decoding: (try? socket.readToEnd()) ?? [], as: UTF8.self)
+            #expect(!answer.contains("+OK 1 "), "\(answer)")
+        }
         #expect(served.wait() == 74 && served.log.contains("was moved, replaced or removed"), "\(served.log)")
-        let answer = String(decoding: (try? socket.readToEnd()) ?? [], as: UTF8.self)
-        #expect(!answer.contains("+OK 1 "), "\(answer)")
+    }
+
+    /// Also when nobody sends anything, and when it is told to stop: what was acknowledged is not where it belongs.
+    @Test(arguments: [false, true]) func whatIsTakenAwayFromAnIdleOneEndsIt(isStopped: Bool) throws {
+        let served = try ServedStore(data)
+        try #require(try served.isReady(), "\(served.log)")
+        try FileManager.default.moveItem(atPath: "\(data)/log", toPath: "\(home.path)/log")
+        #expect((isStopped ? served.stop() : served.wait()) == 74)
+        #expect(served.log.contains("was moved, replaced or removed"), "\(served.log)")
+        #expect(!served.log.contains("every line that was received is stored"), "\(served.log)")
     }
 
     /// Where a folder cannot be locked (NFS), the file alone is the lock.
