@@ -339,7 +339,12 @@ public final class EventCursor {
     }
 
     private func locateRange() throws(IndexFault) -> Bool {
-        guard low < high, !snapshot.segments.isEmpty else { return false }
+        guard low < high else { return false }
+        if snapshot.segments.isEmpty {
+            let gone = snapshot.idsOfEverything
+            damage.add(max(low, gone.lowerBound), min(high, gone.upperBound))
+            return false
+        }
         let ends = try io { () throws(SystemError) in (try snapshot.locate(low), try snapshot.locateLast(high - 1)) }
         range = ends.0...max(ends.0, ends.1)
         current = filter.newestFirst ? max(ends.0, ends.1) : ends.0

@@ -1,6 +1,7 @@
 // Segments that are not there. The name of a sealed one says which records it holds, so records between it and the next segment that no
 // name covers are a file that is gone; a closed segment of the log says the same by its index, or by its last frame. Retention takes from the front only, and the
-// newest header says how far; erasure changes no name. Looked for by each start, and by readers whenever they list the folders.
+// newest header says how far; erasure changes no name. Where not one segment is left, the watermark says what there was. Looked for by each
+// start, and by readers whenever they list the folders.
 
 import EyeSystem
 import Glibc
@@ -23,6 +24,14 @@ struct MissingSegments {
     static func between(_ older: SegmentName, _ newer: SegmentName) -> SegmentName? {
         guard let last = older.last, last + 1 < newer.first else { return nil }
         return SegmentName(first: last + 1, last: newer.first - 1)
+    }
+
+    /// What is missing when there is no segment at all: a writer always leaves one, so what its watermark, `mark`, knows of was taken away.
+    static func everything(of mark: Watermark?, firstKept: UInt64) -> [Corruption] {
+        guard let mark, mark.nextEventID > firstKept, mark.nextSequence > 1 else { return [] }
+        return [
+            Corruption(SegmentName(first: 1, last: mark.nextSequence - 1), first: firstKept, next: mark.nextEventID)
+        ]
     }
 
     /// Those that names tell of: mostly no file is opened. `number`: what a segment's header says.

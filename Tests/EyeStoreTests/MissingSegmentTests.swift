@@ -74,6 +74,93 @@ import Testing
         }
     }
 
+    /// Moves every segment away; returns where they were.
+    private func takeAll(_ disk: SimulatedDisk) throws -> [String] {
+        let paths = disk.names.keys.filter { $0.hasPrefix("d/log/") || $0.hasPrefix("d/sealed/") }
+        for path in paths { try disk.rename(path, to: "away/" + path) }
+        return paths
+    }
+
+    /// Not one file is left: the watermark says what there was.
+    @Test(arguments: [true, false]) func allOfThem(inARunningReader: Bool) throws {
+        let image = try Image()
+        let disk = inARunningReader ? image.image.copy() : SimulatedDisk()
+        let reader = StoreReader(disk, folder: "d")
+        _ = try reader.snapshot().all()
+        #expect(reader.damage.isEmpty)
+        let ids = 1...UInt64(image.image.store.events.count)
+        if !inARunningReader {
+            let whole = image.image.copy()
+            (disk.names, disk.directories) = (whole.names, whole.directories)
+        }
+        let gone = try takeAll(disk)
+        let snapshot = try reader.snapshot()
+        #expect(reader.damage.map(\.eventIDs) == [ids])
+        #expect("\(try #require(reader.damage.first))".contains("the segment is missing"))
+        for newestFirst in [true, false] {
+            var filter = EventFilter()
+            filter.newestFirst = newestFirst
+            let all = try snapshot.all(filter)
+            #expect(all.events.isEmpty && all.damage.ranges == [ids])
+            let counting = snapshot.cursor(filter)
+            while try counting.countStep() != .end {}
+            #expect(counting.count == 0 && counting.damage.ranges == [ids])
+            filter.idAbove = ids.upperBound - 2
+            #expect(try snapshot.all(filter).damage.ranges == [(ids.upperBound - 1)...ids.upperBound])
+            filter.idAbove = ids.upperBound
+            #expect(try snapshot.all(filter).damage.isEmpty)
+        }
+        #expect(try snapshot.all(.id(7)).damage.ranges == [7...7])
+        let sessions = snapshot.sessions(nil, upper: snapshot.lastEventID, wanted: 100)
+        while try sessions.step({ _, _ in true }) != .end {}
+        #expect(sessions.damage.ranges == [ids])
+        let inquiry = snapshot.inquiry([ID128(high: 1, low: 1)], upper: snapshot.lastEventID)
+        while try inquiry.step() {}
+        #expect(inquiry.damage.ranges == [ids])
+        #expect(AccountFile(disk, folder: "d", time: TestTime()).isBesideEvents)
+        // Put back, they are forgotten.
+        for path in gone { try disk.rename("away/" + path, to: path) }
+        #expect(try reader.snapshot().all().events == image.image.store.events.reversed())
+        #expect(reader.damage.isEmpty)
+    }
+
+    /// A cursor under way has what it has shown; the rest is missing.
+    @Test(arguments: [true, false]) func allOfThemUnderACursor(newestFirst: Bool) throws {
+        let image = try Image()
+        let disk = image.image.copy()
+        var filter = EventFilter()
+        filter.newestFirst = newestFirst
+        let cursor = try StoreReader(disk, folder: "d").snapshot().cursor(filter)
+        var shown: [UInt64] = []
+        while shown.count < 10 {
+            _ = try cursor.step {
+                shown.append($0.id)
+                return shown.count < 10
+            }
+        }
+        _ = try takeAll(disk)
+        while try cursor.step({
+            shown.append($0.id)
+            return true
+        }) != .end {}
+        let lost = Set(cursor.damage.ranges.flatMap { $0 })
+        #expect(lost.isDisjoint(with: shown) && lost.count + shown.count == image.image.store.events.count)
+        #expect(Set(shown).count == shown.count && !lost.isEmpty)
+    }
+
+    /// Where there was no event none is missing.
+    @Test func aStoreWithoutEvents() throws {
+        let disk = SimulatedDisk()
+        #expect(try start(disk).damage.isEmpty)
+        for _ in 0..<2 {
+            let reader = StoreReader(disk, folder: "d")
+            #expect(try reader.snapshot().all().damage.isEmpty)
+            #expect(reader.damage.isEmpty)
+            _ = try takeAll(disk)
+        }
+        #expect(!AccountFile(disk, folder: "d", time: TestTime()).isBesideEvents)
+    }
+
     @Test func neighboursAreOneFinding() throws {
         let image = try Image()
         let gone = Array(image.names[1...2])

@@ -50,6 +50,34 @@ import Testing
         #expect(served.stop() == 0)
     }
 
+    /// Not one segment is left: every answer says what may be missing, and no command ends with 0.
+    @Test func everyFileIsGone() throws {
+        let folder = try TemporaryFolder()
+        _ = try TestEvents.token(folder)
+        let token = try TestEvents.readToken(folder)
+        try TestEvents.write(folder.path, 1...10, padding: 1)
+        let served = try ServedStore(folder.path, ["--only", "http", "--http", "127.0.0.1:0"])
+        #expect(try served.isReady())
+        #expect(try served.get("/events/?count=1", token: token).contains(#"{"count":10}"#))
+        try FileManager.default.moveItem(atPath: "\(folder.path)/log", toPath: "\(folder.path)/away")
+        for path in ["/events/?count=1", "/events/", "/stats/count", "/sessions/", "/event_detail/7"] {
+            let answer = try served.get(path, token: token)
+            let range = path == "/event_detail/7" ? "7-7" : "1-10"
+            #expect(answer.lowercased().contains("eye-incomplete: \(range)"), "\(path): \(answer)")
+        }
+        let ready = try served.get("/-/ready")
+        #expect(ready.contains("the segment is missing") && ready.contains("event ids 1-10 may be lost"), "\(ready)")
+        #expect(try served.get("/metrics").contains("\neye_query_damaged_ranges 1\n"))
+        #expect(served.stop() == 0)
+        let file = "\(folder.path)/out.ndjson"
+        for arguments in [["query"], ["query", "--count"], ["export", "-o", file], ["stats", "count"]] {
+            let run = try CommandRun(arguments + ["--data", folder.path])
+            #expect(run.code == 4 && run.error.contains("events 1 to 10 may be missing"), "\(arguments): \(run.error)")
+        }
+        let tail = try CommandRun(["tail", "--once", "--data", folder.path])
+        #expect(tail.error.contains("events 1 to 10 may be missing"), "\(tail.error)")
+    }
+
     /// A page of a session's timeline that ends before the damage: the numbers above it are of the whole session.
     @Test func aTimelineSaysWhatItsNumbersLack() throws {
         let folder = try TemporaryFolder()

@@ -106,9 +106,8 @@ public final class AccountFile: Sendable {
     public var isBesideEvents: Bool {
         do throws(SystemError) {
             let segments = try SegmentList(disk, folder).segments
-            if segments.isEmpty { return false }
             let mark = try WatermarkReader(disk, path: folder + "/watermark").read()?.mark
-            return segments.count > 1 || mark.map { $0.nextEventID > 1 } ?? true
+            return segments.count > 1 || mark.map { $0.nextEventID > 1 } ?? !segments.isEmpty
         } catch {
             return true
         }

@@ -35,6 +35,7 @@ public final class SessionInquiry {
         segment = snapshot.segments.count - 1
         sessions = ids.map { SessionSummary(id: $0) }
         damage.bounds = 0..<(upper + 1)
+        damage.add(snapshot.idsOfEverything)
     }
 
     /// Does a bounded piece of work. False: everything is known.
@@ -95,6 +96,7 @@ public final class SessionInquiry {
     private func listAgain() throws(SystemError) {
         try snapshot.listAgain()
         segment = snapshot.segments.count - 1
+        damage.add(snapshot.idsOfEverything)
         isOpen = false
         sessions = sessions.map { SessionSummary(id: $0.id) }
     }

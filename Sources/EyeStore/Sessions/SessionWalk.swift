@@ -53,6 +53,7 @@ final class SessionWalk {
             return true
         }
         guard let current else {
+            damage.add(snapshot.idsOfEverything)
             let start =
                 try snapshot.segments.isEmpty ? -1 : snapshot.locateLast(min(upper + 1, below.position >> 1))
             self.current = start
