@@ -6,7 +6,7 @@ import EyeSystem
 /// The entries of a data folder.
 public enum DataFolder {
     /// Name and kind of everything that the store keeps there; the sockets of the services come on top.
-    private static let entries: [(name: String, kind: FileKind)] = [
+    static let entries: [(name: String, kind: FileKind)] = [
         ("log", .folder), ("index", .folder), ("sealed", .folder), ("rejected", .folder), ("rejected/log", .folder),
         (StoreLock.name, .file), ("watermark", .file), (AccountFile.name, .file), (AccountFile.lockName, .file),
         (TokenUse.name, .file), (RetentionClock.fileName, .file), ("rejected/watermark", .file),
@@ -38,6 +38,16 @@ public enum DataFolder {
                 throw .inTheWay(path: "\(folder)/\(part)/\(name)", is: kind, wanted: .file)
             }
         }
+    }
+
+    /// The folder that holds `path`.
+    static func parent(of path: String) -> String {
+        var parent = path
+        func trim() { while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() } }
+        trim()
+        while let last = parent.last, last != "/" { parent.removeLast() }
+        trim()
+        return parent.isEmpty ? "." : parent
     }
 
     private static func check(_ disk: RealDisk, _ path: String, _ wanted: FileKind) throws(StoreOpenError) {

@@ -101,19 +101,27 @@ struct LogRecovery {
     }
 
     func run() throws(StoreOpenError) -> RecoveredLog {
-        let segments = try checked(folder) { () throws(SystemError) in
+        try LogRecovery.checked(folder) { () throws(SystemError) in
             try disk.makeDirectory(folder)
             try disk.makeDirectory(log)
-            return try SegmentList(disk, folder).segments
         }
+        let (mark, segments) = try LogRecovery.look(disk, folder)
+        return try LogRecovery.checked(folder) { () throws(SystemError) in try recover(mark, segments) }
+    }
+
+    /// What there is; throws when it was written by a newer version. Changes nothing.
+    static func look(
+        _ disk: any Disk, _ folder: String
+    ) throws(StoreOpenError) -> (mark: Watermark?, segments: [SegmentName]) {
+        let segments = try checked(folder) { () throws(SystemError) in try SegmentList(disk, folder).segments }
         let mark = try checked(folder + "/watermark") { () throws(SystemError) in
             try WatermarkReader(disk, path: folder + "/watermark").read()
         }
-        try refuseNewer(mark?.version, segments)
-        return try checked(folder) { () throws(SystemError) in try recover(mark?.mark, segments) }
+        try refuseNewer(disk, folder, mark?.version, segments)
+        return (mark?.mark, segments)
     }
 
-    private func checked<T>(
+    private static func checked<T>(
         _ path: String, _ body: () throws(SystemError) -> T
     ) throws(StoreOpenError) -> T {
         do throws(SystemError) {
@@ -124,8 +132,8 @@ struct LogRecovery {
     }
 
     /// One segment has one version and the newest are last, so a few headers tell.
-    private func refuseNewer(
-        _ watermark: Int?, _ segments: [SegmentName]
+    private static func refuseNewer(
+        _ disk: any Disk, _ folder: String, _ watermark: Int?, _ segments: [SegmentName]
     ) throws(StoreOpenError) {
         if let watermark, watermark > FormatVersion.current {
             throw .newerFormat(file: folder + "/watermark", version: watermark)
@@ -373,11 +381,8 @@ struct LogRecovery {
     private func synchronizeFolders() throws(SystemError) {
         try disk.synchronizeDirectory(log)
         try disk.synchronizeDirectory(folder)
-        var parent = folder
-        while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() }
-        while let last = parent.last, last != "/" { parent.removeLast() }
         do throws(SystemError) {
-            try disk.synchronizeDirectory(parent.isEmpty ? "." : parent)
+            try disk.synchronizeDirectory(DataFolder.parent(of: folder))
         } catch {
             // A parent that we may not read was not made by us.
             if error.errno != EACCES && error.errno != ENOENT && error.errno != EPERM { throw error }

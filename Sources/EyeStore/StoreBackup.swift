@@ -100,7 +100,7 @@ public final class StoreBackup {
             }
             try at(target + part) { () throws(SystemError) in try disk.synchronizeDirectory(target + part) }
         }
-        try at(target) { () throws(SystemError) in try disk.synchronizeDirectory(BackupPath.parent(of: target)) }
+        try at(target) { () throws(SystemError) in try disk.synchronizeDirectory(DataFolder.parent(of: target)) }
     }
 
     private func prepare() throws(BackupError) {
@@ -251,12 +251,4 @@ public final class StoreBackup {
 enum BackupPath {
     /// What a fresh file system has in its root.
     static let lostAndFound = "lost+found"
-
-    /// The folder that holds `path`.
-    static func parent(of path: String) -> String {
-        var parent = path
-        while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() }
-        while let last = parent.last, last != "/" { parent.removeLast() }
-        return parent.isEmpty ? "." : parent
-    }
 }

@@ -10,15 +10,11 @@ struct StoreSource {
     private let reader: StoreReader
     private let rejected: RejectedReader
 
-    /// The folder of `--data`; fails when there is none.
+    /// The folder of `--data`; fails when there is none, or no store in it.
     init(_ invocation: Invocation) throws(Failure) {
         folder = invocation.text("data") ?? ""
         let disk = RealDisk()
-        do throws(SystemError) {
-            _ = try disk.list(folder)
-        } catch {
-            throw error.isMissing ? Failure(.noFolder(folder)) : Failure(unusable: folder, error)
-        }
+        try StoreFolder.require(disk, folder)
         reader = StoreReader(disk, folder: folder, data: EventDataReading())
         rejected = RejectedReader(disk, folder: folder)
     }

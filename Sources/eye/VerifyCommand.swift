@@ -59,15 +59,23 @@ enum VerifyCommand {
 enum StoreFolder {
     /// Fails when there is none; says whether a service writes it now.
     static func check(_ disk: RealDisk, _ folder: String) throws(Failure) -> Bool {
+        // First what is in the way: it may be why there is no store.
+        try Failure.ofStore { () throws(StoreOpenError) in try DataFolder.check(disk, folder, onlyFolders: true) }
+        try require(disk, folder)
+        return try Failure.ofStore { () throws(StoreOpenError) in try StoreLock.isHeld(disk, folder: folder) }
+    }
+
+    /// Fails when there is none, or when it is a folder of somebody else: who took that for an empty store would back up nothing, every night.
+    static func require(_ disk: RealDisk, _ folder: String) throws(Failure) {
         do throws(SystemError) {
-            _ = try disk.list(folder)
+            if try DataFolder.isOne(disk, folder) { return }
         } catch {
             throw error.isMissing ? Failure(.noFolder(folder)) : Failure(unusable: folder, error)
         }
-        return try Failure.ofStore { () throws(StoreOpenError) in
-            try DataFolder.check(disk, folder, onlyFolders: true)
-            return try StoreLock.isHeld(disk, folder: folder)
-        }
+        throw Failure(
+            "\(folder) is no data folder of eye: there is no watermark, no accounts and no segment in it. Name the right one with --data or "
+                + "EYE_DATA; where a volume belongs, mount it; 'eye init --data DIR' makes a new one",
+            code: ExitCode.store)
     }
 }
 

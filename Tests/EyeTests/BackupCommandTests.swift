@@ -117,10 +117,52 @@ import Testing
     @Test func whatVerifyNeeds() throws {
         let missing = try CommandRun(["verify", "--data", "/none/data"])
         #expect(missing.code == 4 && missing.error.contains("there is no data folder"))
-        let empty = try TemporaryFolder()
-        let run = try CommandRun(["verify", "--data", empty.path])
-        #expect(run.code == 0 && run.out.contains("no events") && run.error.isEmpty)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: empty.path).isEmpty)
+    }
+
+    /// The mount point of a volume that is not there, another one's folder, and what only looks like ours are no empty stores.
+    @Test(arguments: [[], ["log/syslog", "LOCK", "sealed/x.seg"]]) func aFolderThatIsNone(_ files: [String]) throws {
+        let home = try TemporaryFolder()
+        let (data, copy) = ("\(home.path)/data", "\(home.path)/copy")
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: false)
+        for file in files {
+            let path = URL(filePath: "\(data)/\(file)")
+            try FileManager.default.createDirectory(
+                at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: path)
+        }
+        for arguments in [
+            ["verify"], ["verify", "--repair-index"], ["backup", copy], ["query"], ["query", "--count"],
+            ["export", "-o", copy], ["stats", "count"], ["tail"], ["tail", "--once"], ["erase", "event", "1"],
+        ] {
+            let run = try CommandRun(arguments + ["--data", data])
+            #expect(run.code == 4 && run.out.isEmpty, "\(arguments): \(run.out)")
+            #expect(run.error.hasPrefix("eye: \(data) is no data folder of eye"), "\(arguments): \(run.error)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: home.path) == ["data"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: data).count == files.count)
+    }
+
+    /// One in which there is no event yet is a data folder, and so is its copy; and a log alone.
+    @Test func aFolderWithoutEventsIsOne() throws {
+        let home = try TemporaryFolder()
+        let data = "\(home.path)/data"
+        #expect(try CommandRun(["init", "--data", data]).code == 0)
+        func check(_ folder: String) throws {
+            let verify = try CommandRun(["verify", "--data", folder])
+            #expect(verify.code == 0 && verify.out.contains("no events"), "\(verify.out)\(verify.error)")
+            #expect(try CommandRun(["query", "--count", "--data", folder]).out == "0\n")
+        }
+        try check(data)
+        #expect(try CommandRun(["backup", "\(home.path)/first", "--data", data]).code == 0)
+        try check("\(home.path)/first")
+        let served = try ServedStore(data)
+        #expect(try served.isReady())
+        #expect(served.stop() == 0)
+        try check(data)
+        #expect(try CommandRun(["backup", "\(home.path)/second", "--data", data]).code == 0)
+        try check("\(home.path)/second")
+        for name in ["accounts", "watermark"] { try FileManager.default.removeItem(atPath: "\(data)/\(name)") }
+        try check(data)
     }
 }
 

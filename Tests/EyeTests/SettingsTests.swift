@@ -170,6 +170,63 @@ import Testing
         #expect(served.stop() == 0)
     }
 
+    /// What a start would meet in the data folder, without a start: its accounts, and the version of its store.
+    @Test func whatAStartWouldMeet() throws {
+        let folder = try TemporaryFolder()
+        let data = "\(folder.path)/data"
+        let served = try ServedStore(data)
+        #expect(try served.isReady())
+        let check = ["check-config", "--data", data]
+        // A running service is nothing to complain of.
+        let fine = try CommandRun(check)
+        #expect(fine.code == 0 && fine.error.isEmpty, "\(fine.error)")
+        #expect(served.stop() == 0)
+        func spoiled(_ name: String, _ change: (inout Data) -> Void) throws {
+            let place = URL(filePath: "\(data)/\(name)")
+            let before = try Data(contentsOf: place)
+            var bytes = before
+            change(&bytes)
+            try bytes.write(to: place)
+            let run = try CommandRun(check)
+            let start = try ServedStore(data)
+            #expect(start.wait() == 4)
+            #expect(run.code == 4 && run.out.isEmpty && run.error == start.log, "\(run.error)\(start.log)")
+            try before.write(to: place)
+            chmod(place.path, 0o600)
+        }
+        try spoiled("accounts") { $0.append(0x78) }
+        try spoiled("accounts") { $0 = Data("eye-accounts 99\n".utf8) }
+        try spoiled("watermark") { mark in
+            for slot in [0, 512] {
+                mark[slot + 4] = 9
+                let crc = mark[slot..<(slot + 60)].withUnsafeBytes { Checksum.crc32c($0) }
+                for index in 0..<4 { mark[slot + 60 + index] = UInt8(truncatingIfNeeded: crc >> UInt32(8 * index)) }
+            }
+        }
+        #expect(try CommandRun(check).code == 0)
+        // Who only reads waits for accounts that can be read.
+        try Data("x".utf8).write(to: URL(filePath: "\(data)/accounts"))
+        #expect(try CommandRun(check + ["--only", "http"]).code == 0)
+        let nowhere = try CommandRun(["check-config", "--data", "\(folder.path)/none/data"])
+        #expect(nowhere.code == 4 && nowhere.error.contains("\(folder.path)/none cannot be used"), "\(nowhere.error)")
+    }
+
+    @Test(.enabled(if: ServedStore.canMountReadOnly, "needs a mount namespace: unshare -rm"))
+    func aReadOnlyDataFolder() throws {
+        let folder = try TemporaryFolder()
+        _ = try TestEvents.token(folder)
+        for (side, code) in [("", 4), ("--only http", 0)] as [(String, Int32)] {
+            let run = try Shell(
+                "unshare -rm sh -c 'mount --bind $0 $0 && mount -o remount,bind,ro $0 && eye check-config --data $0 \(side)' "
+                    + folder.path)
+            #expect(run.code == code, "\(run.out)\(run.error)")
+            if code == 4 {
+                let said = "eye: \(folder.path) cannot be used (access: Read-only file system); its file system is"
+                #expect(run.out.isEmpty && run.error.hasPrefix(said), "\(run.error)")
+            }
+        }
+    }
+
     /// What one side does not do is no fault of its settings; nothing to do is.
     @Test func settingsOfOneSide() throws {
         let same = ["--tcp", "127.0.0.1:9", "--http", "127.0.0.1:9"]

@@ -113,6 +113,7 @@ private func event(_ number: Int, name: String = "n") -> String {
         let session = try CommandRun(["tail", "--session", "abc"])
         #expect(session.code == 2 && session.error.contains("--session: 'abc' is not a UUID"))
         let empty = try TemporaryFolder()
+        _ = try TestEvents.token(empty)
         let run = try CommandRun(["tail", "--once", "--data", empty.path])
         #expect(run.code == 0 && run.out.isEmpty && run.error.isEmpty)
     }
