@@ -34,7 +34,8 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-stdlib"])]),
         .executableTarget(
             name: "eye-echo", dependencies: ["EyeQueryHTTP", "EyeSystem"], path: "Tests/EyeEcho", swiftSettings: strict),
-        .target(name: "EyeTestVectors", path: "Tests/EyeTestVectors", swiftSettings: relaxed),
+        .target(
+            name: "EyeTestVectors", dependencies: ["EyeSystem"], path: "Tests/EyeTestVectors", swiftSettings: relaxed),
         .testTarget(
             name: "EyeWireTests", dependencies: ["EyeWire", "CEyeScan", "EyeTestVectors"], swiftSettings: relaxed),
         .testTarget(
@@ -43,7 +44,8 @@ let package = Package(
             name: "EyeStoreTests", dependencies: ["EyeStore", "EyeQueryHTTP", "EyeTestVectors", "EyeSystem"],
             swiftSettings: relaxed),
         .testTarget(
-            name: "EyeClientTests", dependencies: ["EyeClient", "EyeSystem", "EyeWire"], swiftSettings: relaxed),
+            name: "EyeClientTests", dependencies: ["EyeClient", "EyeTestVectors", "EyeSystem", "EyeWire"],
+            swiftSettings: relaxed),
         .testTarget(
             name: "EyeServerTests", dependencies: ["EyeServer", "EyeTestVectors", "EyeStore", "EyeSystem", "EyeWire"],
             swiftSettings: relaxed),

@@ -40,9 +40,8 @@ class BenchConnection {
     private(set) var settled: UInt64 = 0
     private var marks: [Mark] = []
     private var firstMark = 0
-    /// Refused lines that no acknowledgement has covered yet, by number.
-    private var refused: [UInt64] = []
-    private var firstRefused = 0
+    /// Refused lines that no acknowledgement has covered yet, by number. They come in no order (protocol.md, section 5).
+    private var refused: Set<UInt64> = []
 
     init(_ socket: consuming Descriptor, _ pool: LinePool, firstLine: Int, isScheduled: Bool, clock: BenchClock) {
         self.socket = socket
@@ -71,22 +70,36 @@ class BenchConnection {
         return lost
     }
 
-    /// Line `number` was refused: an acknowledgement that covers it does not make it durable. In the order of the lines.
-    func refuse(_ number: UInt64) { refused.append(number) }
+    /// Line `number` was refused: an acknowledgement that covers it does not make it durable.
+    func refuse(_ number: UInt64, _ tally: inout BenchTally) {
+        guard number <= begun else { return tally.noteContradiction("it refused line \(number), which was not sent") }
+        guard number > settled else {
+            return tally.noteContradiction("it refused line \(number) after an acknowledgement that covers it")
+        }
+        guard refused.insert(number).inserted else {
+            return tally.noteContradiction("it refused line \(number) twice")
+        }
+    }
 
     /// Lines up to `number` are durable at `now`, but for refused ones: counts the latency of each.
     func settle(upTo number: UInt64, now: UInt64, _ tally: inout BenchTally) {
+        guard number <= begun else {
+            return tally.noteContradiction("it acknowledged line \(number), which was not sent")
+        }
+        guard number >= settled else {
+            return tally.noteContradiction("it acknowledged line \(number) after line \(settled)")
+        }
         let now = Double(now)
         while settled < number, firstMark < marks.count {
             let mark = marks[firstMark]
             let last = min(number, mark.last)
             if mark.step == 0 {
-                let left = passRefused(upTo: last)
+                let left = passRefused(settled + 1...last)
                 tally.untimed += left
                 tally.latency.record(UInt64(max(0, now - mark.due)), times: last - settled - left)
             } else {
                 for line in settled + 1...last {
-                    if passRefused(upTo: line) > 0 {
+                    if passRefused(line...line) > 0 {
                         tally.untimed += 1
                     } else {
                         tally.latency.record(UInt64(max(0, now - mark.due + mark.step * Double(mark.last - line))))
@@ -97,18 +110,10 @@ class BenchConnection {
         }
     }
 
-    /// How many lines up to `number` were refused since it was last asked.
-    private func passRefused(upTo number: UInt64) -> UInt64 {
-        var count: UInt64 = 0
-        while firstRefused < refused.count && refused[firstRefused] <= number {
-            firstRefused += 1
-            count += 1
-        }
-        if firstRefused == refused.count {
-            refused.removeAll(keepingCapacity: true)
-            firstRefused = 0
-        }
-        return count
+    /// Forgets which of `lines` were refused; returns how many.
+    private func passRefused(_ lines: ClosedRange<UInt64>) -> UInt64 {
+        if refused.isEmpty { return 0 }
+        return lines.reduce(0) { count, line in refused.remove(line) == nil ? count : count + 1 }
     }
 
     /// Lines up to `number` are durable at `now`: counts one latency, that of the last of them.

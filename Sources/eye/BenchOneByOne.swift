@@ -47,7 +47,7 @@ final class BenchOneByOne: @unchecked Sendable {
         } catch {
             tally.note(failure: "\(error)")
         }
-        if let bye { tally.add(bye) } else { tally.withoutBye = 1 }
+        if let bye { tally.add(bye, of: tally.lines) } else { tally.withoutBye = 1 }
         progress.finish(tally, at: clock.now)
     }
 
@@ -122,15 +122,27 @@ final class BenchOneByOne: @unchecked Sendable {
                 unsafe ReplyLine.parse(UnsafeRawBufferPointer(rebasing: bytes[..<feed]))
             }
             switch reply {
-            case .ack(let number): acknowledged = number
+            case .ack(let number):
+                if number > tally.lines {
+                    tally.noteContradiction("it acknowledged line \(number), which was not sent")
+                } else {
+                    acknowledged = max(acknowledged, number)
+                }
             case .bye(let counts): bye = counts
             case .error(let number, _, let code, let text):
+                if number > tally.lines {
+                    tally.noteContradiction("it refused line \(number), which was not sent")
+                }
                 refusedLine = max(refusedLine, number)
                 let words = [code, text].map { String(decoding: input[$0], as: UTF8.self) }
                 tally.note(error: words.joined(separator: ": "))
             default: break
             }
             input.removeFirst(feed + 1)
+        }
+        if input.count > ClientLimits.replyBytesMax {
+            hasEnded = true
+            tally.note(failure: "an answer without end")
         }
     }
 }

@@ -85,7 +85,8 @@ final class BenchRequests: BenchConnection {
         // An answer does not tell duplicates from lines that were stored now.
         let accepted = answer.number("\"accepted\":", in: input) ?? 0
         let rejected = answer.number("\"rejected\":", in: input) ?? (accepted == 0 ? underWay : 0)
-        tally.add(LineCounts(received: underWay, accepted: accepted, rejected: rejected, duplicate: 0))
+        tally.add(
+            LineCounts(received: underWay, accepted: accepted, rejected: rejected, duplicate: 0), of: underWay)
         if answer.status != 201 {
             let shown = 200
             tally.note(

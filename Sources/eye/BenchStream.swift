@@ -89,6 +89,11 @@ final class BenchStream: BenchConnection {
             start = feed + 1
         }
         input.removeFirst(start)
+        if input.count > ClientLimits.replyBytesMax {
+            isDone = true
+            tally.withoutBye += 1
+            tally.note(failure: "an answer without end")
+        }
     }
 
     private func take(line: Range<Int>, _ now: UInt64, _ tally: inout BenchTally) {
@@ -100,10 +105,10 @@ final class BenchStream: BenchConnection {
         case .ack(let number): if readsAcks { settle(upTo: number, now: now, &tally) }
         case .bye(let counts):
             hasBye = true
-            tally.add(counts)
+            tally.add(counts, of: begun)
         case .error(let number, _, let code, let text):
             // 0: about no line.
-            if readsAcks && number > 0 { refuse(number) }
+            if readsAcks && number > 0 { refuse(number, &tally) }
             let words = [code, text].map {
                 String(
                     decoding: input[line][(line.lowerBound + $0.lowerBound)..<(line.lowerBound + $0.upperBound)],

@@ -35,7 +35,16 @@ struct BenchTally: Sendable {
     /// When the thread had nothing left to do, nanoseconds from the start.
     var end: UInt64 = 0
 
-    mutating func add(_ counts: LineCounts) {
+    /// Adds what a server says became of the `sent` lines of a connection or a request.
+    mutating func add(_ counts: LineCounts, of sent: UInt64) {
+        let told = [counts.received, counts.accepted, counts.rejected, counts.duplicate]
+        guard told.allSatisfy({ $0 <= sent }) else {
+            return noteContradiction("it tells of more lines than the \(sent) that were sent")
+        }
+        add(counts)
+    }
+
+    private mutating func add(_ counts: LineCounts) {
         judged.received += counts.received
         judged.accepted += counts.accepted
         judged.rejected += counts.rejected
@@ -49,6 +58,9 @@ struct BenchTally: Sendable {
     mutating func note(failure: String) {
         if failures.count < BenchLimits.shownErrorsMax && !failures.contains(failure) { failures.append(failure) }
     }
+
+    /// What a server said cannot be true, or what it said before.
+    mutating func noteContradiction(_ what: String) { note(failure: "the server contradicts itself: \(what)") }
 
     mutating func add(_ other: BenchTally) {
         lines += other.lines

@@ -1,3 +1,4 @@
+import EyeTestVectors
 import Foundation
 import Testing
 
@@ -47,6 +48,60 @@ import Testing
         // They are never durable, however soon that is known.
         #expect(result["latency_us"] == nil)
         #expect((result["errors"] as? [String])?.first?.hasPrefix("bad-token: ") == true)
+    }
+
+    /// What a server says to ten lines, one by one if that is asked for.
+    private func heard(_ said: [String], _ way: String, lines: Int = 10) throws -> (CommandRun, [String: Any]) {
+        let server = try ScriptedServer([
+            { peer in
+                try peer.expect("MODE acks")
+                for _ in 0..<lines { _ = try peer.line() }
+                for line in said { try peer.say(line) }
+                while try peer.line() != nil {}
+            }
+        ])
+        let run = try CommandRun(
+            ["bench", "--unix", server.path, "--json", "-n", "\(lines)", way], environment: ["EYE_TOKEN": "x"])
+        // Whether it could say everything is of no account: bench may have closed before.
+        _ = server.join()
+        let object = try JSONSerialization.jsonObject(with: Data(run.out.utf8))
+        return (run, try #require(object as? [String: Any]))
+    }
+
+    /// A commit that fails is told after later lines that were refused at once (protocol.md, section 5).
+    @Test func refusalsComeInNoOrder() throws {
+        let refusals = [8, 3, 4, 5].map { "-ERR \($0) storage-full The disk is full." }
+        let said = refusals + ["+ACK 5", "+ACK 8", "+ACK 10", "+BYE received=10 accepted=6 rejected=4 duplicate=0"]
+        let (run, result) = try heard(said, "--acks")
+        #expect(run.code == 1 && result["failures"] as? [String] == [], "\(run.out)")
+        #expect(result["exact"] as? Bool == true)
+        #expect((result["latency_us"] as? [String: Any])?["count"] as? Int == 6)
+    }
+
+    /// Whatever a server says, that is told and ends with code 1.
+    @Test(arguments: [
+        (["-ERR 3 io x", "-ERR 3 io x", "+ACK 3"], "--acks", "it refused line 3 twice"),
+        (["+ACK 5", "-ERR 4 io x"], "--acks", "it refused line 4 after an acknowledgement that covers it"),
+        (["-ERR 18446744073709551615 io x"], "--acks", "it refused line 18446744073709551615, which was not sent"),
+        (["+ACK 11"], "--acks", "it acknowledged line 11, which was not sent"),
+        (["+ACK 5", "+ACK 4"], "--acks", "it acknowledged line 4 after line 5"),
+        (
+            ["+BYE received=10 accepted=18446744073709551615 rejected=1 duplicate=0"], "--acks",
+            "it tells of more lines than the 10 that were sent"
+        ),
+        (["+ACK 2", "+ACK 1"], "--one-by-one", "it acknowledged line 2, which was not sent"),
+        (["-ERR 2 io x", "+ACK 1"], "--one-by-one", "it refused line 2, which was not sent"),
+    ])
+    func aServerThatContradictsItself(said: [String], way: String, failure: String) throws {
+        let bye = said.last?.hasPrefix("+BYE") == true ? [] : ["+BYE received=1 accepted=1 rejected=0 duplicate=0"]
+        let (run, result) = try heard(said + bye, way, lines: way == "--acks" ? 10 : 1)
+        #expect(run.code == 1, "\(run.error)")
+        #expect(result["failures"] as? [String] == ["the server contradicts itself: \(failure)"])
+    }
+
+    @Test(arguments: ["--acks", "--one-by-one"]) func anAnswerWithoutEnd(way: String) throws {
+        let (run, result) = try heard([String(repeating: "x", count: 1 << 18)], way, lines: 1)
+        #expect(run.code == 1 && result["failures"] as? [String] == ["an answer without end"], "\(run.out)")
     }
 
     @Test func theDiskBesideTheAcks() throws {

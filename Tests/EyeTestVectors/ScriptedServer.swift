@@ -3,14 +3,14 @@ import Foundation
 import Synchronization
 
 /// A server on a Unix socket whose every connection follows a script: what a real one might say, and when it might die.
-final class ScriptedServer: Sendable {
-    typealias Script = @Sendable (ScriptedPeer) throws -> Void
-    let path: String
+public final class ScriptedServer: Sendable {
+    public typealias Script = @Sendable (ScriptedPeer) throws -> Void
+    public let path: String
     private let listener: Descriptor
     private let failures = Mutex<[String]>([])
     private let thread = Mutex<EyeSystem.Thread?>(nil)
 
-    init(_ scripts: [Script]) throws {
+    public init(_ scripts: [Script]) throws {
         path = FileManager.default.temporaryDirectory.appending(path: "eye-\(UUID().uuidString.prefix(13)).sock").path
         listener = try Socket.listen(path: path, backlog: 16)
         let started = try EyeSystem.Thread.start(name: "script") { [self] in
@@ -27,7 +27,7 @@ final class ScriptedServer: Sendable {
     }
 
     /// Waits until every script has run; returns what went wrong in them.
-    func join() -> [String] {
+    public func join() -> [String] {
         thread.withLock { $0.take() }?.join()
         unlink(path)
         return failures.withLock { $0 }
@@ -39,20 +39,20 @@ final class ScriptedServer: Sendable {
     }
 }
 
-enum ScriptError: Error {
+public enum ScriptError: Error {
     case timeout
     case unexpected(String)
 }
 
 /// The server's end of one connection.
-final class ScriptedPeer {
+public final class ScriptedPeer {
     private let socket: Descriptor
     private var input: [UInt8] = []
 
     init(_ socket: consuming Descriptor) { self.socket = socket }
 
     /// The next line; nil at the end.
-    func line() throws -> String? {
+    public func line() throws -> String? {
         while true {
             if let end = input.firstIndex(of: 0x0A) {
                 defer { input.removeSubrange(...end) }
@@ -71,12 +71,12 @@ final class ScriptedPeer {
         }
     }
 
-    func expect(_ prefix: String) throws {
+    public func expect(_ prefix: String) throws {
         let line = try line()
         guard let line, line.hasPrefix(prefix) else { throw ScriptError.unexpected("\(line ?? "end"), not \(prefix)") }
     }
 
-    func say(_ lines: String...) throws {
+    public func say(_ lines: String...) throws {
         var bytes = Array(lines.map { $0 + "\n" }.joined().utf8)
         while !bytes.isEmpty {
             _ = try SocketWait.poll(socket.number, forWriting: true, timeoutMilliseconds: 10_000)
@@ -86,7 +86,7 @@ final class ScriptedPeer {
         }
     }
 
-    func greet(lastSequence: UInt64 = 0) throws {
+    public func greet(lastSequence: UInt64 = 0) throws {
         try expect("HELLO {")
         try say(#"+HELLO {"server":"s","proto":1,"last_seq":\#(lastSequence),"more":{}}"#)
     }
