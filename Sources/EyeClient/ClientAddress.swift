@@ -27,10 +27,26 @@ public enum ClientAddress: Hashable, Sendable {
                 if case .tcp = self { try Socket.tune(socket.number) }
                 return socket
             } catch {
-                last = .cannotConnect(description, SystemError.text(error.errno))
+                last = failure(error)
             }
         }
         throw last
+    }
+
+    /// A socket's file may be made at any time, if there is a folder for it.
+    private func failure(_ error: SystemError) -> SendError {
+        let reason = SystemError.text(error.errno)
+        guard case .unix(let path) = self else { return .cannotConnect(description, reason) }
+        if error.isUnwritable { return .noPlace(description, reason) }
+        var folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        if folder.isEmpty { folder = "/" }
+        do throws(SystemError) {
+            let kind = try RealDisk().status(folder).kind
+            if kind == .folder || kind == .deadLink { return .cannotConnect(description, reason) }
+            return .noPlace(description, "\(reason): \(folder) is \(kind.rawValue)")
+        } catch {
+            return .noPlace(description, "\(reason): there is no folder \(folder)")
+        }
     }
 
     private func candidates() throws(SendError) -> [SocketAddress] {
@@ -41,6 +57,7 @@ public enum ClientAddress: Hashable, Sendable {
             case .unix(let path): return [try SocketAddress.path(path)]
             }
         } catch {
+            if case .unix = self { throw .noPlace(description, error.description) }
             throw .cannotConnect(description, error.description)
         }
     }

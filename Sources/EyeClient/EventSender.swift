@@ -31,7 +31,7 @@ public struct SendOptions: Sendable {
     public var connectTimeoutMilliseconds: Int32 = 10_000
     /// Without a byte in either direction for that long, a connection is given up.
     public var answerTimeoutMilliseconds: Int32 = 30_000
-    /// Exactly once: tries again for that long without progress.
+    /// Exactly once: tries again for that long without progress, from the first failure on.
     public var retryMilliseconds = 60_000
 
     public init(token: [UInt8], delivery: Delivery) {
@@ -61,7 +61,10 @@ public final class EventSender {
     private var bye: LineCounts?
     /// What the server said about the connection itself.
     private var lastWords: String?
-    private var lastProgress: UInt64
+    /// Exactly once: since when the server cannot be reached, or takes nothing (monotonic nanoseconds); nil while lines go on.
+    private var waitsSince: UInt64?
+    /// Exactly once: called with the reason when a wait for the server begins, and with nil when lines go on.
+    public var onWait: ((SendError?) -> Void)?
     /// Lines up to this one were stored by an earlier run.
     private var known: UInt64 = 0
     private var isFirst = true
@@ -70,7 +73,6 @@ public final class EventSender {
         self.address = address
         self.options = options
         self.time = time
-        lastProgress = time.monotonicNanoseconds()
         report.isAnswered = !address.isDatagram
     }
 
@@ -201,10 +203,15 @@ public final class EventSender {
             } catch {
                 connection = nil
                 let patience = UInt64(options.retryMilliseconds) * 1_000_000
-                let isPatient = time.monotonicNanoseconds() - lastProgress < patience
+                let now = time.monotonicNanoseconds()
+                let isPatient = now - (waitsSince ?? now) < patience
                 guard options.delivery.isExactlyOnce && error.mayRetry && isPatient else {
                     report.unseen = UInt64(window.count)
                     throw error
+                }
+                if waitsSince == nil {
+                    waitsSince = now
+                    onWait?(error)
                 }
                 StandardStream.pause(milliseconds: pause)
                 pause = min(pause * 2, ClientLimits.pauseMillisecondsMax)
@@ -248,6 +255,7 @@ public final class EventSender {
         report.accepted += stored
         report.unseen += newly - min(newly, judged + stored)
         pendingErrors.removeAll()
+        if newly > 0 || window.count == 0 { goOn() }
         window.rewind()
         let next = max(window.settled, known) + 1
         if options.delivery.isExactlyOnce && next != last + 1 { try hello(sequence: next) }
@@ -369,10 +377,17 @@ public final class EventSender {
     private func settle(upTo number: UInt64) {
         let rejected = take(errorsUpTo: number)
         let newly = window.settle(upTo: number)
-        if newly > 0 { lastProgress = time.monotonicNanoseconds() }
+        if newly > 0 { goOn() }
         let accepted = newly - min(newly, rejected)
         report.accepted += accepted
         acceptedHere += accepted
+    }
+
+    /// The server is there, and nothing waits for it or something of that was judged.
+    private func goOn() {
+        guard waitsSince != nil else { return }
+        waitsSince = nil
+        onWait?(nil)
     }
 
     /// Moves the rejects of lines up to `number` into the report; returns how many that were.

@@ -6,6 +6,8 @@ import EyeWire
 public enum SendError: Error, Equatable, Sendable {
     /// Address and reason.
     case cannotConnect(String, String)
+    /// Address and reason: its folder is not there, or it may not be opened. Waiting does not help.
+    case noPlace(String, String)
     /// Nothing moved for that long.
     case timedOut(milliseconds: Int)
     /// The connection ended before everything was answered; what was known last.
@@ -22,7 +24,7 @@ public enum SendError: Error, Equatable, Sendable {
         switch self {
         case .cannotConnect, .timedOut, .lost: true
         case .refused(_, _, let mayRetry): mayRetry
-        case .strange, .invalid: false
+        case .noPlace, .strange, .invalid: false
         }
     }
 }
@@ -32,6 +34,7 @@ extension SendError: CustomStringConvertible {
         switch self {
         case .cannotConnect(let address, let reason):
             "cannot connect to \(address): \(reason); is `eye serve` running there?"
+        case .noPlace(let address, let reason): "cannot connect to \(address): \(reason)"
         case .timedOut(let milliseconds): "no answer for \(milliseconds / 1000) s"
         case .lost(let reason): "the connection was lost: \(reason)"
         case .refused(let code, let text, _): "the server refused: \(code): \(text)"

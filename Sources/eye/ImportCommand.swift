@@ -14,7 +14,9 @@ enum ImportCommand {
             "The same file again, with the same token, goes on where an earlier run ended: what is stored already is counted as",
             "duplicate and not stored twice. The service remembers that until a file was not sent for 30 days. stdin is not",
             "recognised (see --client-id). Events with an event_id that the service has seen lately are duplicates, too.",
-            "A service that is restarted meanwhile is waited for; lines that it had stored, but whose answers were lost, count as accepted.",
+            "A service that is away, at the start or later, is waited for, a minute without progress at most; stderr says so. Not with --again",
+            "and from stdin, and not where the data folder is missing or may not be opened. Lines that it had stored, but whose answers were",
+            "lost, count as accepted.",
             "Ends with code 1 if any line was rejected; says which ones and why. unanswered=N, code 1 too: lines that were judged, are against",
             "the rules, and whose answers were lost with a connection (with --again and from stdin: whose outcome is not known).",
         ],
@@ -53,13 +55,12 @@ enum ImportCommand {
         var options = SendOptions(token: token, delivery: delivery)
         options.client = "eye-import/\(EyeVersion.text)"
         var job = SendJob(
-            input, EventSender(address, options), EventLineReader(token: token, takesDocuments: true),
-            isExactlyOnce: delivery != .acknowledged,
+            input, to: address, options, EventLineReader(token: token, takesDocuments: true),
             progress: ProgressLine("importing", totalBytes: StandardStream.size(input.descriptor) ?? 0))
         do throws(Failure) {
             return try job.run()
         } catch {
-            guard delivery != .acknowledged else { throw error }
+            guard delivery != .acknowledged, job.hasSent else { throw error }
             throw Failure("\(error.message); the same command again goes on where this one ended", code: error.code)
         }
     }

@@ -29,7 +29,8 @@ enum SendCommand {
                 name: "client-id", placeholder: "ID", kind: .text,
                 help:
                     "Exactly once: reconnects and sends again what was not answered; a later run with the same ID and "
-                    + "the same lines goes on where this one ended."),
+                    + "the same lines goes on where this one ended. A service that is away, at the start or later, is waited for, a "
+                    + "minute without progress at most; stderr says so."),
             Option(name: "silent", kind: .flag, help: "Asks for no acks; the server's last words are the report."),
             Option(
                 name: "rate", placeholder: "N", kind: .number(1...10_000_000),
@@ -78,21 +79,37 @@ struct SendJob {
         linesPerSecond = invocation.number("rate").map { UInt64($0) }
         isDatagram = address.isDatagram
         input = try InputFile(invocation.operands.first ?? "-")
+        tellWaiting(options)
     }
 
     /// Sends `input` by a sender that was made elsewhere, and shows how far it is.
     init(
-        _ input: InputFile, _ sender: EventSender, _ reader: EventLineReader, isExactlyOnce: Bool,
+        _ input: InputFile, to address: ClientAddress, _ options: SendOptions, _ reader: EventLineReader,
         progress: ProgressLine
     ) {
-        self.isExactlyOnce = isExactlyOnce
+        isExactlyOnce = options.delivery != .acknowledged
         self.input = input
-        self.sender = sender
+        sender = EventSender(address, options)
         self.reader = reader
         self.progress = progress
         linesPerSecond = nil
         isDatagram = false
+        tellWaiting(options)
     }
+
+    /// A service that is away is waited for, and nobody shall wonder at the silence.
+    private func tellWaiting(_ options: SendOptions) {
+        let progress = progress
+        sender.onWait = { reason in
+            progress?.end()
+            guard let reason else { return Output.error("the service takes events again; going on") }
+            let seconds = options.retryMilliseconds / 1000
+            Output.error("waiting for the service, \(seconds) s without progress at most: \(reason)")
+        }
+    }
+
+    /// Whether any line was given to the service.
+    var hasSent: Bool { sender.report.sent > 0 }
 
     /// Sends everything and reports; returns the exit code.
     mutating func run() throws(Failure) -> Int32 {

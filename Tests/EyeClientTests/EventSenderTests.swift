@@ -1,6 +1,8 @@
 import EyeSystem
+import EyeTestVectors
 import EyeWire
 import Foundation
+import Synchronization
 import Testing
 
 @testable import EyeClient
@@ -264,12 +266,91 @@ private let bye = "+BYE received=3 accepted=1 rejected=1 duplicate=1"
 
     @Test func nobodyThere() {
         let options = SendOptions(token: [], delivery: .acknowledged)
-        let missing = EventSender(.unix("/none/ingest.sock"), options)
-        #expect(throws: SendError.cannotConnect("unix /none/ingest.sock", "No such file or directory")) {
+        let missing = EventSender(.unix("/ingest.sock"), options)
+        #expect(throws: SendError.cannotConnect("unix /ingest.sock", "No such file or directory")) {
             try missing.send(line: line(1))
         }
         let unresolved = EventSender(.tcp("127.0.0.1"), options)
         #expect(throws: SendError.self) { try unresolved.send(line: line(1)) }
+    }
+
+    /// A folder that is not there will have no socket, however long that is waited for.
+    @Test func waitingThatCannotHelp() throws {
+        let folder = try TemporaryFolder()
+        try Data().write(to: URL(filePath: "\(folder.path)/file"))
+        for (place, reason) in [
+            ("none", "No such file or directory: there is no folder \(folder.path)/none"),
+            ("file", "Not a directory: \(folder.path)/file is a plain file"),
+        ] {
+            let path = "\(folder.path)/\(place)/ingest.sock"
+            var options = SendOptions(token: [], delivery: .exactlyOnce(clientID: "c", fromOne: true))
+            options.retryMilliseconds = 100
+            let sender = EventSender(.unix(path), options)
+            sender.onWait = { _ in Issue.record("it waits") }
+            #expect(throws: SendError.noPlace("unix \(path)", reason)) { try sender.send(line: line(1)) }
+        }
+    }
+
+    /// However often it fails until lines go on.
+    @Test func aWaitIsToldOnce() throws {
+        let server = try ScriptedServer([
+            { peer in try peer.expect("HELLO {") },
+            { peer in
+                try peer.greet()
+                try peer.expect("tok {\"n\":1}")
+                try peer.expect("SYNC")
+                try peer.say("-ERR 1 storage-full the disk is full")
+                while try peer.line() != nil {}
+            },
+            { peer in try peer.greet() },
+            { peer in
+                try peer.greet()
+                try peer.expect("tok {\"n\":1}")
+                try peer.expect("SYNC")
+                try peer.say("+ACK 1", "+SYNC 1")
+                try peer.expect("QUIT")
+                try peer.say("+BYE received=1 accepted=1 rejected=0 duplicate=0")
+            },
+        ])
+        let sender = sender(server, .exactlyOnce(clientID: "c", fromOne: false))
+        var told: [SendError?] = []
+        sender.onWait = { told.append($0) }
+        try sender.send(line: line(1))
+        // Nothing waits for the server yet, so that it is there is enough.
+        #expect(told == [.lost("the server closed it"), nil])
+        _ = try sender.finish()
+        #expect(server.join() == [])
+        #expect(
+            told.dropFirst(2)
+                == [.refused(code: "storage-full", text: "the disk is full", mayRetry: true), nil])
+    }
+
+    /// Patience begins with the first failure, not with the last line: who reads a quiet log is no less patient.
+    @Test func patienceAfterASilence() throws {
+        /// Two minutes go by whenever it is looked at.
+        final class SlowTime: TimeSource, @unchecked Sendable {
+            private let minutes = Mutex(UInt64(0))
+            func nowMicroseconds() -> Int64 { 1_600_000_000_000_000 }
+            func monotonicNanoseconds() -> UInt64 {
+                minutes.withLock {
+                    $0 += 2
+                    return $0 * 60_000_000_000
+                }
+            }
+        }
+        let server = try ScriptedServer([
+            { peer in try peer.expect("HELLO {") },
+            { peer in
+                try peer.greet()
+                while try peer.line() != nil {}
+            },
+        ])
+        let options = SendOptions(token: Array("tok".utf8), delivery: .exactlyOnce(clientID: "c", fromOne: false))
+        var sender: EventSender? = EventSender(.unix(server.path), options, time: SlowTime())
+        try sender?.open()
+        #expect(sender?.report.connections == 2)
+        sender = nil
+        #expect(server.join() == [])
     }
 
     @Test func datagrams() throws {

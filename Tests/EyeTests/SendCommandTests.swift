@@ -92,6 +92,47 @@ private func event(_ number: Int) -> String {
         #expect(again.out == "lines=\(count) accepted=0 rejected=0 duplicate=\(count)\n")
     }
 
+    /// Who waits says so, once, and once that it goes on.
+    @Test(arguments: [["import"], ["send", "--client-id", "c"]]) func theServiceIsAwayAtFirst(command: [String]) throws
+    {
+        let served = try ServedFolder()
+        served.kill()
+        let folder = try TemporaryFolder()
+        try Data("\(event(1))\n".utf8).write(to: URL(filePath: "\(folder.path)/events"))
+        let process = Process()
+        process.executableURL = CommandRun.executable
+        process.arguments = command + ["--unix", served.socketPath, "\(folder.path)/events"]
+        process.environment = ["EYE_TOKEN": served.token]
+        process.standardOutput = try folder.write("out")
+        process.standardError = try folder.write("err")
+        try process.run()
+        try wait("a word") { try folder.read("err").hasSuffix("\n") || !process.isRunning }
+        try served.start()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        let told = try folder.read("err").split(separator: "\n")
+        #expect(
+            told == [
+                "waiting for the service, 60 s without progress at most: cannot connect to unix \(served.socketPath): "
+                    + "Connection refused; is `eye serve` running there?",
+                "the service takes events again; going on",
+            ])
+        #expect(try folder.read("out") == "lines=1 accepted=1 rejected=0 duplicate=0\n")
+    }
+
+    /// Where waiting cannot help nobody waits.
+    @Test func aFolderThatIsNotThere() throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/events"
+        try Data("\(event(1))\n".utf8).write(to: URL(filePath: path))
+        for command in [["import", "--data", "/none"], ["send", "--client-id", "c", "--unix", "/none/ingest.sock"]] {
+            let run = try CommandRun(command + [path], environment: ["EYE_TOKEN": "x"])
+            #expect(run.code == 1 && run.out.isEmpty)
+            let reason = "No such file or directory: there is no folder /none"
+            #expect(run.error == "eye: cannot connect to unix /none/ingest.sock: \(reason)\n")
+        }
+    }
+
     @Test func whatItNeeds() throws {
         let cases: [([String], Int32, String)] = [
             (
