@@ -3,8 +3,9 @@
 // A spreadsheet takes a cell for a formula that begins with = + - @ (their full-width and small forms and U+2212 too), a tab, CR or LF; some of them
 // whatever unseen stands before that. A text that begins so gets a `'` in front. Where the list separator is a semicolon, or a table is read
 // as columns between tabs, a quote inside a row means nothing: there a new cell begins behind each semicolon, tab and line break of a text.
-// So what looks like a formula behind one of these gets a `'`, too; in JSON the semicolon is written as an escape instead, which means the
-// same. Numbers stay as they are. (OWASP, CSV injection.)
+// (One that stands right behind these opens a quoted cell, whose text is what comes next.)
+// So what looks like a formula behind one of these, quotes or not, gets a `'`, too; in JSON the semicolon is written as an escape instead, and a
+// tab or a line break, which can only stand between values, as a space: that means the same. Numbers stay as they are. (OWASP, CSV injection.)
 
 import EyeWire
 
@@ -34,7 +35,7 @@ enum CSV {
         if !isPlain { out.append(UInt8(ascii: "\"")) }
     }
 
-    /// Appends a JSON text, whose semicolons all stand in strings.
+    /// Appends a JSON text, whose semicolons all stand in strings, and whose tabs and line breaks all stand outside.
     static func appendJSON(_ text: Span<UInt8>, to out: inout [UInt8]) {
         let isPlain = needsNoQuotes(text)
         if !isPlain { out.append(UInt8(ascii: "\"")) }
@@ -42,6 +43,7 @@ enum CSV {
             switch text[index] {
             case UInt8(ascii: "\""): out.append(text: "\"\"")
             case UInt8(ascii: ";") where isFormula(text, from: index + 1): out.append(text: "\\u003b")
+            case let byte where isEdge(byte) && isFormula(text, from: index + 1): out.append(.space)
             case let byte: out.append(byte)
             }
         }
@@ -83,15 +85,16 @@ enum CSV {
         }
     }
 
-    /// Whether a spreadsheet may calculate a cell that begins at `start`: the first character that is seen begins a formula. `orEdge`: also if a
-    /// tab or a line break stands before it.
+    /// Whether a spreadsheet may calculate a cell that begins at `start`: the first character that is seen begins a formula. `orEdge`: the cell
+    /// is one of ours, and a tab or a line break before it counts too; else it begins inside of one, and quotes, escaped or not, do not count.
     private static func isFormula(_ text: Span<UInt8>, from start: Int, orEdge: Bool = false) -> Bool {
         var index = start
         while index < text.count {
             let (scalar, count) = decode(text, at: index)
             if formulaSigns.contains(scalar) { return true }
             if scalar.isASCII && isEdge(text[index]) { return orEdge && text[index] != UInt8(ascii: ";") }
-            if !isUnseen(scalar) { return false }
+            let isPassed = isUnseen(scalar) || !orEdge && (scalar == "\"" || scalar == "\\")
+            if !isPassed { return false }
             index += count
         }
         return false

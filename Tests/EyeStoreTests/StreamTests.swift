@@ -117,6 +117,9 @@ import Testing
         // Where a semicolon, a tab or a line break begins a cell.
         ("a;=1;b", "\"a;'=1;b\""), ("a; \u{FF1D}1", "\"a;' \u{FF1D}1\""), ("a\t-1", "\"a\t'-1\""),
         ("a\r\n@x", "\"a\r\n'@x\""), ("a;;+1", "\"a;;'+1\""), (";=1", "\";'=1\""), ("a;b=1", "\"a;b=1\""),
+        ("x;\"=1;y", "\"x;'\"\"=1;y\""), ("x\t\"=1\ty", "\"x\t'\"\"=1\ty\""), ("x\n\"-1", "\"x\n'\"\"-1\""),
+        ("x;\"@a;y", "\"x;'\"\"@a;y\""), ("x; \"\" \\\"+1", "\"x;' \"\"\"\" \\\"\"+1\""),
+        ("x;\"y=1", "\"x;\"\"y=1\""), ("\"=1", "\"\"\"=1\""),
         ("=1;=2", "\"'=1;'=2\""), (";", "\";\""), ("a,=1", "\"a,=1\""),
         (" x ", "\" x \""), ("a;b", "\"a;b\""), ("a=b", "a=b"), ("'x", "'x"), ("é", "é"),
     ])
@@ -127,10 +130,15 @@ import Testing
     }
 
     /// A document stays the document that it is.
-    @Test func semicolonsOfDocuments() {
+    @Test(arguments: [
+        (#"{"a":"x;=1;b; -2","n":[-1]}"#, #""{""a"":""x\u003b=1;b\u003b -2"",""n"":[-1]}""#),
+        (#"{"a":"x;\"=1;\"b;","n":[-1]}"#, #""{""a"":""x\u003b\""=1;\""b;"",""n"":[-1]}""#),
+        ("{\"a\":\t\"=1\",\t\"b\":\r-1}", "\"{\"\"a\"\": \"\"=1\"\",\t\"\"b\"\": -1}\""),
+    ])
+    func cellsOfDocuments(text: String, cell: String) {
         var out: [UInt8] = []
-        CSV.appendJSON(Array(#"{"a":"x;=1;b; -2","n":[-1]}"#.utf8).span, to: &out)
-        #expect(String(decoding: out, as: UTF8.self) == #""{""a"":""x\u003b=1;b\u003b -2"",""n"":[-1]}""#)
+        CSV.appendJSON(Array(text.utf8).span, to: &out)
+        #expect(SlowEvaluator.same(String(decoding: out, as: UTF8.self), cell))
     }
 
     /// Numbers and other values are no texts of a client's choosing that a spreadsheet could calculate.
