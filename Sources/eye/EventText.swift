@@ -1,10 +1,27 @@
-// How `eye tail` shows an event: as a line of JSON, or short for people. On a terminal nothing of an event can be taken for an
-// order: control and bidirectional characters are escaped.
+// How events are shown: as they are written for programs, or by `eye tail` short for people. On a terminal nothing of an event can be taken
+// for an order: control and bidirectional characters are escaped.
 
 import EyeQueryHTTP
 import EyeStore
 import EyeSystem
 import EyeWire
+
+extension EventWriter {
+    /// Appends an event; on a terminal nothing of it can be taken for an order.
+    func append(_ event: borrowing EventView, isTerminal: Bool, to out: inout [UInt8]) {
+        guard isTerminal else { return append(event, to: &out) }
+        var line: [UInt8] = []
+        append(event, to: &line)
+        // But for the line's own end.
+        var end: [UInt8] = []
+        while let last = line.last, last == 0x0A || last == 0x0D {
+            end.insert(last, at: 0)
+            line.removeLast()
+        }
+        out.append(contentsOf: EventText.harmless(line, asJSON: format != .csv))
+        out.append(contentsOf: end)
+    }
+}
 
 /// Writes events for people and programs.
 struct EventText {

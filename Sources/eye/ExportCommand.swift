@@ -62,17 +62,18 @@ private struct ExportRun {
         let snapshot = try source.snapshot()
         let cursor = snapshot.cursor(query.filter)
         let file = try path.map { (path) throws(Failure) in try OutputFile(path) }
+        let isTerminal = file?.isTerminal ?? Terminal.isTerminal(STDOUT_FILENO)
         let writer = EventWriter(query.format, fields: query.fields)
         let limit = query.limit ?? Int.max
         let total = cursor.idsLeft
         // Between the events on a terminal there would be no reading either.
-        let isSeen = path != nil || !Terminal.isTerminal(STDOUT_FILENO)
+        let isSeen = path != nil || !isTerminal
         var progress = ProgressLine("exporting", total: Int64(clamping: total), of: .events)
         var out: [UInt8] = []
         var count = 0
         writer.appendHead(to: &out)
         let isWhole = try source.read(cursor) { event in
-            writer.append(event, to: &out)
+            writer.append(event, isTerminal: isTerminal, to: &out)
             count += 1
             return count < limit
         } afterStep: { () throws(Failure) in
@@ -100,6 +101,9 @@ final class OutputFile {
         let flags = temporary == nil ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC
         descriptor = try Failure.of(name) { () throws(SystemError) in try Descriptor.open(name, flags: flags) }
     }
+
+    /// Whether it is a terminal.
+    var isTerminal: Bool { Terminal.isTerminal(descriptor.number) }
 
     /// Appends bytes.
     func write(_ bytes: [UInt8]) throws(Failure) {

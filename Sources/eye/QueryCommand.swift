@@ -118,7 +118,7 @@ private struct QueryRun {
         var count = 0
         let isWhole = try source.read(cursor) { event in
             if count > 0 { out.append(contentsOf: ",\n".utf8) }
-            append(event, writer, to: &out)
+            writer.append(event, isTerminal: isTerminal, to: &out)
             count += 1
             return count < limit
         } afterStep: { () throws(Failure) in
@@ -135,27 +135,12 @@ private struct QueryRun {
         writer.appendHead(to: &out)
         var count = 0
         return try source.read(cursor) { event in
-            append(event, writer, to: &out)
+            writer.append(event, isTerminal: isTerminal, to: &out)
             count += 1
             return count < limit
         } afterStep: { () throws(Failure) in
             try Output.out(out)
             out.removeAll(keepingCapacity: true)
         }
-    }
-
-    /// On a terminal nothing of an event can be taken for an order.
-    private func append(_ event: borrowing EventView, _ writer: EventWriter, to out: inout [UInt8]) {
-        guard isTerminal else { return writer.append(event, to: &out) }
-        var line: [UInt8] = []
-        writer.append(event, to: &line)
-        // But for the line's own end.
-        var end: [UInt8] = []
-        while let last = line.last, last == 0x0A || last == 0x0D {
-            end.insert(last, at: 0)
-            line.removeLast()
-        }
-        out.append(contentsOf: EventText.harmless(line, asJSON: writer.format != .csv))
-        out.append(contentsOf: end)
     }
 }

@@ -109,8 +109,8 @@ private struct StatsCommandRun {
         if isJSON {
             var out: [UInt8] = []
             StatsDocument.append(result, query, incomplete: run.damage, to: &out)
-            out.append(0x0A)
-            try Output.out(out)
+            if Terminal.isTerminal(STDOUT_FILENO) { out = EventText.harmless(out, asJSON: true) }
+            try Output.out(out + [0x0A])
         } else {
             try Output.out(StatsText(query, columns: Terminal.columns(STDOUT_FILENO)).text(result))
         }

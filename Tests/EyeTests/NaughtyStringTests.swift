@@ -177,6 +177,9 @@ import Testing
             ["query", "--ndjson", "--limit", "2000", "--data", eye.folder.path],
             ["query", "--json", "--limit", "2000", "--data", eye.folder.path],
             ["stats", "top", "--field", "category", "--limit", "500", "--data", eye.folder.path],
+            ["stats", "top", "--json", "--field", "category", "--limit", "500", "--data", eye.folder.path],
+            ["export", "--data", eye.folder.path], ["export", "--format", "csv", "--data", eye.folder.path],
+            ["export", "-o", "/dev/stdout", "--data", eye.folder.path],
         ] {
             let shown = try onTerminal(arguments)
             #expect(!shown.isEmpty, "\(arguments)")
