@@ -52,6 +52,15 @@ struct Greeting {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// What is said when nobody reads stdout any more. The first credentials stood above it, and count as shown.
+    var unread: String {
+        let credentials =
+            first == nil
+            ? ""
+            : "; if the password and the token above it were not seen, make others: eye user passwd, eye token add"
+        return "nobody reads stdout: the greeting was not shown\(credentials)"
+    }
+
     /// One line for a service manager.
     var status: String {
         let places = [tcp.map { "TCP \($0)" }, udp.map { "UDP \($0)" }, http.map { "HTTP \($0)" }].compactMap { $0 }

@@ -1,4 +1,4 @@
-// stdout and stderr of the command. A reader of stdout that goes away ends the command quietly.
+// stdout and stderr of the command. A reader of stdout that goes away ends the command quietly, but not a service.
 
 import EyeSystem
 import Glibc
@@ -8,13 +8,14 @@ enum Output {
     /// Writes to stdout; when nobody reads any more, the process ends with code 0 and without a word.
     static func out(_ text: String) throws(Failure) { try out(Array(text.utf8)) }
 
-    /// Writes bytes to stdout.
+    /// Writes bytes to stdout; as above.
     static func out(_ bytes: [UInt8]) throws(Failure) {
-        do throws(SystemError) {
-            if try !StandardStream.write(STDOUT_FILENO, bytes) { exit(ExitCode.success) }
-        } catch {
-            throw Failure(error, "stdout")
-        }
+        if try !show(bytes) { exit(ExitCode.success) }
+    }
+
+    /// Writes to stdout; false when nobody reads any more.
+    static func show(_ bytes: [UInt8]) throws(Failure) -> Bool {
+        try Failure.of("stdout") { () throws(SystemError) in try StandardStream.write(STDOUT_FILENO, bytes) }
     }
 
     /// Writes what is shown only once to stdout, and onto the disk where stdout is a file; throws unless all of it got there.

@@ -40,7 +40,7 @@ func runServe(_ invocation: Invocation) -> Int32 {
             options, tcp: ingest?.tcpAddress, udp: ingest?.udpAddress, http: http?.address,
             status: http?.statusAddress, first: first, hasAccounts: hasAccounts,
             isWritable: disk.isWritable(options.data))
-        try Output.out(greeting.text)
+        if try !Output.show(Array(greeting.text.utf8)) { log.warning(greeting.unread) }
         manager.socket?.ready(greeting.status)
         ResidentMemory.releaseStart()
         var reload = Reload(invocation, log: log, http: http)

@@ -22,6 +22,26 @@ import Testing
         #expect(next.code == 0 && next.out.hasPrefix("First start.") && next.error.isEmpty, "\(next.error)")
     }
 
+    /// A service does not end because nobody reads where it listens.
+    @Test func aGreetingThatNobodyReads() throws {
+        let folder = try TemporaryFolder()
+        #expect(try CommandRun(["init", "--data", folder.path]).code == 0)
+        let pipe = Pipe()
+        let process = Process()
+        process.executableURL = CommandRun.executable
+        process.arguments = ["serve", "--data", folder.path, "--only", "ingest", "--tcp", "off", "--udp", "off"]
+        process.standardOutput = pipe.fileHandleForWriting
+        process.standardError = try folder.write("err")
+        try pipe.fileHandleForReading.close()
+        try process.run()
+        try wait("a word") { try folder.read("err").contains("nobody reads stdout") || !process.isRunning }
+        #expect(process.isRunning)
+        process.terminate()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(try folder.read("err").contains("stopped: every line that was received is stored"))
+    }
+
     /// Nor does a further token: its name is still free.
     @Test func aTokenThatNobodySawIsNotMade() throws {
         let folder = try TemporaryFolder()
