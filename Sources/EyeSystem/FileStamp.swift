@@ -34,7 +34,7 @@ public struct FileStamp: Hashable, Sendable {
     }
 
     /// fstat(2), and what kind of thing it is.
-    static func of(_ file: borrowing Descriptor) throws(SystemError) -> (kind: FileKind, stamp: FileStamp) {
+    public static func of(_ file: borrowing Descriptor) throws(SystemError) -> (kind: FileKind, stamp: FileStamp) {
         let number = file.number
         var about = stat()
         _ = try retrying("fstat") { unsafe fstat(number, &about) }

@@ -11,8 +11,8 @@ enum CheckConfigCommand {
             "Takes the options, variables and configuration file of 'eye serve'. Says everything that is wrong with them,",
             "each fault with its line, and ends with 2; with 4 when the data folder could not be used: something else is where it, or a",
             "file of it, belongs, this user may not write in it, the accounts are damaged, or a newer eye wrote the store; or 'fine' and",
-            "0. Names of hosts are looked up; nothing listens, and whether a service runs is not asked. A data folder that others may",
-            "open is a warning.",
+            "0. Names of hosts are looked up once each value is right by itself; nothing listens, and whether a service runs is not",
+            "asked. A data folder that others may open is a warning.",
         ],
         options: ServeCommand.settings,
         run: { invocation throws(Failure) in

@@ -125,13 +125,18 @@ struct CommandLineParser {
         }
     }
 
-    /// Adds variables, the configuration file and defaults for what was not given. An empty variable counts as not set.
+    /// Adds variables, the configuration file and defaults for what was not given. An empty variable counts as not set. Throws with
+    /// everything that is wrong.
     private func fill(_ invocation: inout Invocation) throws(UsageError) {
         let command = invocation.command
+        var faults: [SettingsCheck.Fault] = []
+        var wrong: Set<String> = []
         for option in command.options where invocation.origins[option.name] == nil {
             guard let variable = option.environment, let value = environment[variable], !value.isEmpty else { continue }
             if let problem = option.problem(with: value) {
-                throw UsageError(message: "\(variable): \(problem)", command: command.name)
+                faults.append((.max, "\(variable): \(problem)"))
+                wrong.insert(option.name)
+                continue
             }
             invocation.set(option, [value], from: .variable(variable))
         }
@@ -140,13 +145,17 @@ struct CommandLineParser {
             command.options.contains(where: { $0.name == ConfigFile.option.name })
         {
             let file = try ConfigFile(reading: path, for: command)
-            for (option, setting) in file.settings where invocation.origins[option.name] == nil {
+            faults += file.faults.map { ($0.line, "\(path):\($0.line): \($0.message)") }
+            for case let name? in file.faults.map(\.name) where invocation.origins[name] == nil { wrong.insert(name) }
+            for (option, setting) in file.settings
+            where invocation.origins[option.name] == nil && !wrong.contains(option.name) {
                 invocation.set(option, setting.values, from: .file(path: path, line: setting.line))
             }
         }
         for option in command.options where invocation.origins[option.name] == nil {
             if let fallback = option.fallback { invocation.set(option, [fallback], from: .fallback) }
         }
+        if !faults.isEmpty { throw SettingsCheck.error(invocation, wrong: wrong, faults) }
     }
 
     private func nextWords(under path: [String]) -> [String] {

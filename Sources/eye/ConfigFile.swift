@@ -1,5 +1,5 @@
 // The configuration file of `eye serve`: lines of `key = value`, where the keys are the names of the options. Everything that is
-// wrong with a file is told at once, each fault with its line. Read at the start and again for SIGHUP.
+// wrong with a file is found at once, each fault with its line. Read at the start and again for SIGHUP.
 
 import EyeQueryHTTP
 import EyeSystem
@@ -23,17 +23,35 @@ struct ConfigFile {
     /// A longer file is refused: it is something else.
     static let bytesMax = 256 * 1024
 
-    /// What the file sets, in the order of the option table.
-    let settings: [(option: Option, setting: Setting)]
+    /// A line that is wrong.
+    struct Fault {
+        let line: Int
+        /// The option that it would have set; nil: none.
+        let name: String?
+        let message: String
+    }
 
-    /// Reads the file at `path`; throws with everything that is wrong with it.
+    /// What the file sets, in the order of the option table; nothing for an option with a fault.
+    let settings: [(option: Option, setting: Setting)]
+    /// In the order of the lines.
+    let faults: [Fault]
+
+    /// Reads the file at `path`; throws when it cannot be read at all.
     init(reading path: String, for command: Command) throws(UsageError) {
-        let bytes: [UInt8]
+        let kind: FileKind
+        var bytes: [UInt8] = []
         do throws(SystemError) {
-            let file = try Descriptor.open(path, flags: O_RDONLY)
-            bytes = try StandardStream.readAll(file.number, limit: ConfigFile.bytesMax + 1)
+            // open(2) would wait until a pipe has a writer, and read(2) as long as that likes; a service that reads its settings again cannot.
+            let file = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK)
+            kind = try FileStamp.of(file).kind
+            if kind == .file { bytes = try StandardStream.readAll(file.number, limit: ConfigFile.bytesMax + 1) }
         } catch {
             throw UsageError(message: "\(path): the configuration file cannot be read: \(error)", command: command.name)
+        }
+        guard kind == .file else {
+            throw UsageError(
+                message: "\(path): the configuration file cannot be read: it is \(kind.rawValue)", command: command.name
+            )
         }
         guard bytes.count <= ConfigFile.bytesMax, String(validating: bytes, as: UTF8.self) != nil else {
             let rule = "a configuration file is UTF-8 text of at most \(ConfigFile.bytesMax) bytes"
@@ -44,11 +62,9 @@ struct ConfigFile {
         for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             reading.take(line, number: index + 1)
         }
-        guard reading.faults.isEmpty else {
-            throw UsageError(
-                messages: reading.faults.map { "\(path):\($0.line): \($0.message)" }, command: command.name)
-        }
-        let found = reading.found
+        faults = reading.faults
+        var found = reading.found
+        for name in faults.compactMap(\.name) { found[name] = nil }
         settings = command.options.compactMap { option in found[option.name].map { (option, $0) } }
     }
 
@@ -56,7 +72,7 @@ struct ConfigFile {
     private struct Reading {
         let options: [Option]
         var found: [String: Setting] = [:]
-        var faults: [(line: Int, message: String)] = []
+        var faults: [Fault] = []
 
         init(options: [Option]) { self.options = options }
 
@@ -66,17 +82,17 @@ struct ConfigFile {
             let line = ConfigValue.trimmed(ConfigValue.withoutComment(whole))
             if line.isEmpty { return }
             guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else {
-                faults.append((number, "'\(String(decoding: line, as: UTF8.self))' is not 'key = value'"))
+                add(number, nil, "'\(String(decoding: line, as: UTF8.self))' is not 'key = value'")
                 return
             }
             let key = String(decoding: ConfigValue.trimmed(line[..<equals]), as: UTF8.self)
             let known = options.filter { !$0.isCommandLineOnly }
             guard let option = known.first(where: { $0.name == key }) else {
                 if options.contains(where: { $0.name == key }) {
-                    faults.append((number, "'\(key)' has no place in a file, only on the command line"))
+                    add(number, nil, "'\(key)' has no place in a file, only on the command line")
                 } else {
                     let meant = Suggestion.text(for: key, in: known.map(\.name))
-                    faults.append((number, "unknown key '\(key)'\(meant)"))
+                    add(number, nil, "unknown key '\(key)'\(meant)")
                 }
                 return
             }
@@ -84,18 +100,22 @@ struct ConfigFile {
             do throws(ConfigValue.Fault) {
                 value = try ConfigValue.read(whole[(equals + 1)...])
             } catch {
-                faults.append((number, "\(key): \(error.problem)"))
+                add(number, key, "\(key): \(error.problem)")
                 return
             }
             if let before = found[key], !option.isRepeatable {
-                faults.append((number, "'\(key)' was set in line \(before.line) already"))
+                add(number, key, "'\(key)' was set in line \(before.line) already")
             } else if value.isEmpty {
-                faults.append((number, "\(key): the value is empty"))
+                add(number, key, "\(key): the value is empty")
             } else if let problem = option.problem(with: value) {
-                faults.append((number, "\(key): \(problem)"))
+                add(number, key, "\(key): \(problem)")
             } else {
                 found[key, default: Setting(values: [], line: number)].values.append(value)
             }
+        }
+
+        private mutating func add(_ line: Int, _ name: String?, _ message: String) {
+            faults.append(Fault(line: line, name: name, message: message))
         }
     }
 }

@@ -1,5 +1,6 @@
 // What is wrong with settings of `eye serve` that are right one by one: what no option's own kind can see. Everything is told at once, each
-// fault with the place that the setting comes from. Used by `eye serve`, `eye serve --print-config` and `eye check-config`.
+// fault with the place that the setting comes from. Used by `eye serve`, `eye serve --print-config` and `eye check-config`, and beside the
+// faults of single values by the parser.
 
 import EyeQueryHTTP
 import EyeServer
@@ -7,28 +8,49 @@ import EyeSystem
 
 /// The faults of one set of settings.
 struct SettingsCheck {
+    /// What is wrong, and the line of the file where; `.max`: elsewhere.
+    typealias Fault = (line: Int, text: String)
+
     private let invocation: Invocation
     private let options: ServeOptions
+    /// Settings that are wrong by themselves. They have their defaults here, and what depends on them is not judged.
+    private let wrong: Set<String>
     /// Those of the file by its lines, then the others as they were found.
-    private var faults: [(line: Int, text: String)] = []
+    private var faults: [Fault]
 
     /// Throws when `eye serve` would not start with these settings. `looksUp`: names of hosts are resolved.
     static func run(_ invocation: Invocation, looksUp: Bool) throws(Failure) {
-        var check = SettingsCheck(invocation)
-        check.checkData()
-        check.checkOrigins()
-        check.checkRetention()
-        check.checkListeners(looksUp: looksUp)
-        guard check.faults.isEmpty else {
-            // Stable: a line has as many as it has.
-            let order = check.faults.indices.sorted { (check.faults[$0].line, $0) < (check.faults[$1].line, $1) }
-            throw Failure(UsageError(messages: order.map { check.faults[$0].text }, command: invocation.command.name))
-        }
+        var check = SettingsCheck(invocation, wrong: [], [])
+        check.checkAll(looksUp: looksUp)
+        if !check.faults.isEmpty { throw Failure(check.error) }
     }
 
-    private init(_ invocation: Invocation) {
+    /// Everything that is wrong with settings of which those in `wrong` are so by themselves, as `faults` tell. No name is looked up.
+    static func error(_ invocation: Invocation, wrong: Set<String>, _ faults: [Fault]) -> UsageError {
+        var check = SettingsCheck(invocation, wrong: wrong, faults)
+        let isOfService = invocation.command.options.contains { $0.name == ConfigFile.option.name }
+        if isOfService { check.checkAll(looksUp: false) }
+        return check.error
+    }
+
+    private init(_ invocation: Invocation, wrong: Set<String>, _ faults: [Fault]) {
         self.invocation = invocation
+        self.wrong = wrong
+        self.faults = faults
         options = ServeCommand.options(invocation)
+    }
+
+    private var error: UsageError {
+        // Stable: a line has as many as it has.
+        let order = faults.indices.sorted { (faults[$0].line, $0) < (faults[$1].line, $1) }
+        return UsageError(messages: order.map { faults[$0].text }, command: invocation.command.name)
+    }
+
+    private mutating func checkAll(looksUp: Bool) {
+        checkData()
+        checkOrigins()
+        if wrong.isDisjoint(with: ["retain-bytes", "segment-bytes"]) { checkRetention() }
+        if wrong.isDisjoint(with: ["only", "http"]) { checkListeners(looksUp: looksUp) }
     }
 
     /// Adds a fault of setting `name`.
@@ -83,7 +105,7 @@ struct SettingsCheck {
             ("tcp", options.tcp, runsIngest), ("udp", options.udp, runsIngest), ("http", options.http, runsHTTP),
             ("status", options.status, runsHTTP && options.http != nil),
         ]
-        for (name, address, isUsed) in listeners {
+        for (name, address, isUsed) in listeners where !wrong.contains(name) {
             guard isUsed, let address, let place = place(name, address, looksUp: looksUp) else { continue }
             // UDP has ports of its own.
             if name == "udp" || place.port == "0" { continue }

@@ -103,6 +103,44 @@ import Testing
         }
     }
 
+    /// Faults of single values hide none of those that settings have together; what depends on a faulty value is not judged.
+    @Test(arguments: [["check-config"], ["serve"], ["serve", "--print-config"]])
+    func faultsOfBothKinds(_ command: [String]) throws {
+        let folder = try TemporaryFolder()
+        func told(_ text: String, _ environment: [String: String] = [:]) throws -> [String] {
+            let run = try CommandRun(
+                command + ["--config", try write(text, folder)], environment: environment)
+            #expect(run.code == 2 && run.out.isEmpty)
+            let end = " (see 'eye \(command[0]) --help')"
+            return run.error.split(separator: "\n").map {
+                String($0).replacing("eye \(command[0]): ", with: "").replacing("\(folder.path)/eye.conf:", with: "")
+                    .replacing(end, with: "")
+            }
+        }
+        #expect(
+            try told(
+                "http = 127.0.0.1:9\ntcp = 127.0.0.1:9\nloops = x\nretain-bytes = 64M\ncors-origins = *\n",
+                ["EYE_MAX_FUTURE": "soon", "EYE_UDP": "nowhere"]) == [
+                    "1: http: '127.0.0.1:9' is taken by 'tcp = 127.0.0.1:9' already",
+                    "3: loops: 'x' is not a whole number",
+                    "4: retain-bytes: '64M' is not at least 4 times --segment-bytes, which is 128M",
+                    "5: cors-origins: '*' is no origin: write https://HOST or http://HOST:PORT, in lower case, without a path",
+                    "EYE_UDP: 'nowhere' is not an address: write HOST:PORT, such as 127.0.0.1:8127",
+                    "EYE_MAX_FUTURE: 'soon' is not a time span: write a number with ms, s, m, h or d, such as 90d",
+                ])
+        let uncertain = try told("retain-bytes = 64M\nsegment-bytes = x\nonly = neither\ntcp = :9\nhttp = :9\n")
+        #expect(uncertain.map { $0.prefix { $0 != ":" } } == ["2", "3"], "\(uncertain)")
+    }
+
+    /// A pipe has no end before somebody writes: nobody waits for that.
+    @Test(arguments: ["check-config", "serve"]) func aFileThatIsAPipe(_ command: String) throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/pipe"
+        try #require(mkfifo(path, 0o600) == 0)
+        let run = try Shell("timeout 20 eye \(command) --config \(path)")
+        #expect(run.code == 2 && run.error.contains("cannot be read: it is a named pipe"), "\(run.error)")
+    }
+
     @Test func checkConfig() throws {
         let folder = try TemporaryFolder()
         let path = try write("tcp = localhost:0\nhttp = off\n", folder)
@@ -112,7 +150,7 @@ import Testing
         #expect(try CommandRun(["check-config"]).out == "settings: fine\n")
         for (arguments, message) in [
             (["--config", "\(folder.path)/none"], "the configuration file cannot be read: open: No such file"),
-            (["--config", folder.path], "the configuration file cannot be read: read: Is a directory"),
+            (["--config", folder.path], "the configuration file cannot be read: it is a folder"),
             (["--config", path, "--only", "http"], "leaves nothing to serve"),
             (["--tcp", "no.such.host.invalid:1"], "'no.such.host.invalid:1': "),
         ] {
@@ -290,6 +328,10 @@ import Testing
         try wait("it logs as before") { try eye.errorOutput.components(separatedBy: "\"/-/healthy\"").count == 4 }
         try reload("", until: "settings read again")
         #expect(try eye.errorOutput.hasSuffix("changed=log-format,access-log\n"))
+        try FileManager.default.removeItem(atPath: path)
+        try #require(mkfifo(path, 0o600) == 0)
+        eye.hangUp()
+        try wait("a fault") { try eye.errorOutput.contains("it is a named pipe") }
         #expect(eye.end(SIGTERM) == 0)
     }
 }
