@@ -64,7 +64,8 @@ final class ErasureExchange: BodyCollector, VerdictTaker {
             body.append(.lineFeed)
             finish(Response(status: 200, fields: AnswerFields.json, body: .bytes(body)))
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics, .stored: finish(Problem.noIngest)
+        case .lost, .metrics, .stored:
+            finish(Problem.unanswered("the erasure may go on. Asked for again, it is done, or found done (404)."))
         }
     }
 

@@ -103,7 +103,7 @@ final class EventBatch: VerdictTaker {
         switch desk.channel.send(line, from: self, tag: position) {
         case .sent: waiting += 1
         case .full: held = (line, position)
-        case .down: failUnanswered(position)
+        case .down: failUnanswered(Problem.noIngest, position)
         }
     }
 
@@ -112,9 +112,9 @@ final class EventBatch: VerdictTaker {
         fail(problem, position)
     }
 
-    private func failUnanswered(_ position: Int) {
+    private func failUnanswered(_ problem: Problem, _ position: Int) {
         desk.rejects.countUnanswered()
-        fail(Problem.noIngest, position)
+        fail(problem, position)
     }
 
     private func fail(_ problem: Problem, _ position: Int) {
@@ -144,7 +144,7 @@ final class EventBatch: VerdictTaker {
         case .rejected(let reject, let code, let text):
             fail(Problem.refused(reject, code: code, text: text), tag)
             if reject == .badToken { onTokenRefused?() }
-        case .lost, .metrics, .erased: failUnanswered(tag)
+        case .lost, .metrics, .erased: failUnanswered(Problem.eventUnanswered, tag)
         }
         // Not at every verdict: half a window at a time keeps the line full and the turns few.
         if waiting <= HTTPLimits.channelLinesPerRequestMax / 2 { goOn() }

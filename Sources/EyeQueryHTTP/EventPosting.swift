@@ -94,13 +94,13 @@ final class EventPosting: BodyCollector, VerdictTaker {
         switch desk.channel.send(line, from: self) {
         case .sent: line = []
         case .full: break
-        case .down: finishUnanswered()
+        case .down: finishUnanswered(Problem.noIngest)
         }
     }
 
-    private func finishUnanswered() {
+    private func finishUnanswered(_ problem: Problem) {
         desk.rejects.countUnanswered()
-        finish(Problem.noIngest)
+        finish(problem)
     }
 
     func channelHasRoom() {
@@ -112,7 +112,7 @@ final class EventPosting: BodyCollector, VerdictTaker {
         switch verdict {
         case .stored(let id): show(id)
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics, .erased: finishUnanswered()
+        case .lost, .metrics, .erased: finishUnanswered(Problem.eventUnanswered)
         }
     }
 

@@ -66,7 +66,16 @@ extension Problem {
         }
     }
 
-    /// The ingest side is not there, or was gone before its verdict.
+    /// An event went to the ingest side, and no verdict came back.
+    static let eventUnanswered = unanswered(
+        "the event may have been stored. Sent again it may be stored twice, unless it has an event_id.")
+
+    /// What was asked of the ingest side was sent, and nothing came back in time, or before the connection was lost. `outcome`: what that means.
+    static func unanswered(_ outcome: String) -> Problem {
+        unavailable("no-ingest", "The ingest service did not answer, or went away before it did: \(outcome)")
+    }
+
+    /// The ingest side is not there: nothing was sent.
     static let noIngest = unavailable(
         "no-ingest", "The ingest service is not running; nothing can be written now. Reading goes on. Try again later.")
 }

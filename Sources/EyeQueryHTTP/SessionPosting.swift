@@ -40,7 +40,8 @@ final class SessionPosting: BodyCollector, VerdictTaker {
             body.append(text: "}\n")
             finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(body)))
         case .rejected(let reject, let code, let text): finish(Problem.refused(reject, code: code, text: text))
-        case .lost, .metrics, .erased: finish(Problem.noIngest)
+        case .lost, .metrics, .erased:
+            finish(Problem.unanswered("the session may have been opened. Another one does no harm: try again later."))
         }
     }
 }
