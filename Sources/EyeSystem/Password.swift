@@ -14,10 +14,11 @@ public enum Password {
     /// long as for a known one.
     public static let dummyHash = "$y$j9T$UhqB7lT6rWHxFvqHoLdX4.$ciF4cfvauDPq5oAsyabp7qemO30P/NRJTlZiH5/nh8/"
 
-    /// Whether a password can be hashed at all: 1 to 511 bytes, none of them NUL (crypt(3) would stop there and two
-    /// passwords would be one).
+    /// Whether a password can be hashed at all, and sent to log in: 1 to 511 bytes, none of them NUL (crypt(3) would stop there and
+    /// two passwords would be one), which are UTF-8, as JSON is.
     public static func isUsable(_ password: [UInt8]) -> Bool {
         !password.isEmpty && password.count <= bytesMax && !password.contains(0)
+            && String(validating: password, as: UTF8.self) != nil
     }
 
     /// A new hash with a salt of its own, as crypt(5) writes it; nil when the password is not usable.

@@ -76,6 +76,15 @@ import Testing
         #expect(try file.load().user(named: "bob") == nil)
     }
 
+    /// Nobody could log in with it: JSON is UTF-8.
+    @Test func aPasswordThatIsNoUTF8() throws {
+        let passwordPath = "\(folder.path)/password"
+        try Data([0x63, 0x61, 0x66, 0xE9, 0x0A]).write(to: URL(filePath: passwordPath))
+        let run = try run("user", "add", "bob", "--password-file", passwordPath)
+        #expect(run.code == 1 && run.error == "eye: a password is UTF-8 text of 1 to 511 bytes without NUL\n")
+        #expect(try file.load().user(named: "bob") == nil)
+    }
+
     @Test func missingPasswordFile() throws {
         let run = try run("user", "add", "bob", "--password-file", "/none/file")
         #expect(run.code == 1 && run.error.contains("/none/file: open: No such file or directory"))

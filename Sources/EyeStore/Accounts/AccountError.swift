@@ -65,7 +65,7 @@ extension AccountError: CustomStringConvertible {
         case .full(let path): "\(path) has reached its limit of \(AccountLimits.fileBytesMax) bytes: remove users first"
         case .badName:
             "a name has 1 to \(AccountLimits.nameScalarsMax) characters, none of them a control character"
-        case .badPassword: "a password has 1 to \(Password.bytesMax) bytes, none of them NUL"
+        case .badPassword: "a password is UTF-8 text of 1 to \(Password.bytesMax) bytes without NUL"
         case .noScopes: "at least one scope is needed: ingest, read or admin"
         case .userExists(let name): "there is a user \"\(name)\" already: choose another name, or `eye user passwd`"
         case .unknownUser(let name): "there is no user \"\(name)\": `eye user list` shows all"
