@@ -35,10 +35,10 @@ import Testing
         let low: UInt64 = 0x80b5_f1ff_ddc2_5423
         let list = path.contains(Self.session) ? "\(Route.sessionDetail.rawValue) \(high) \(low)" : path
         let fingerprint = try Self.fingerprint(list, query)
-        let numbers: [UInt64] = [0, 1, 2, 5, UInt64.max >> 1, UInt64.max >> 1 + 1, UInt64.max - 1, UInt64.max]
+        let numbers: [UInt64] = [0, 1, 2, UInt64.max >> 1, UInt64.max]
         for upper in numbers {
             for last in numbers {
-                for now in [Int64.min, 0, Int64.max] {
+                for now in [Int64.min, Int64.max] {
                     let cursor = PageCursor(upper: upper, last: last, now: now, fingerprint: fingerprint)
                     let text = String(decoding: cursor.text, as: UTF8.self)
                     let separator = query.isEmpty ? "" : "&"

@@ -248,7 +248,9 @@ struct QueryDice {
     }
 
     private static func isCell(_ cell: String, of text: String) -> Bool {
-        SlowEvaluator.same(cell, text) || SlowEvaluator.same(cell, "'" + text)
+        // A tab between the values of a JSON text may be a space.
+        let (cell, text) = (cell.replacing("\t", with: " "), text.replacing("\t", with: " "))
+        return SlowEvaluator.same(cell, text) || SlowEvaluator.same(cell, "'" + text)
     }
 
     /// Rows of RFC 4180.

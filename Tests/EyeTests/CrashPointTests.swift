@@ -41,7 +41,7 @@ import Testing
         let served = try ServedStore(folder.path, arguments)
         #expect(try served.isReady())
         // Answers that died with the service: by the next HELLO the lines are known to be stored.
-        #expect(sender.wait() == 0 && sender.error.isEmpty, "\(sender.error)")
+        #expect(sender.wait() == 0 && sender.complaints.isEmpty, "\(sender.error)")
         if Self.sealing.contains(point) { try expectSealed(served, folder.path) }
         #expect(served.stop() == 0)
         let stored = try TestEvents.stored(folder.path)

@@ -46,7 +46,7 @@ import Testing
         let served = try ServedStore(folder.path, arguments)
         #expect(try served.isReady())
         // Answers that died with the service: by the next HELLO the lines are known to be stored.
-        #expect(sender.wait() == 0 && sender.error.isEmpty, "\(sender.error)")
+        #expect(sender.wait() == 0 && sender.complaints.isEmpty, "\(sender.error)")
         let stored = try TestEvents.stored(folder.path)
         let first = try #require(stored.first?.id)
         #expect(first > 100 && stored.last?.id == Self.total)

@@ -144,6 +144,13 @@ final class RunningSender {
 
     var error: String { said("\(talk.path)/err") }
 
+    /// What it said, but for the words about a service that is away.
+    var complaints: [Substring] {
+        error.split(separator: "\n").filter {
+            !$0.contains("waiting for the service") && !$0.contains("the service takes events again")
+        }
+    }
+
     func wait() -> Int32 {
         process.waitUntilExit()
         return process.terminationStatus
