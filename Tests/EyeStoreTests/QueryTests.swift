@@ -248,8 +248,12 @@ struct QueryDice {
     }
 
     private static func isCell(_ cell: String, of text: String) -> Bool {
-        // A tab between the values of a JSON text may be a space.
-        let (cell, text) = (cell.replacing("\t", with: " "), text.replacing("\t", with: " "))
+        // A tab or a line break between the values of a JSON text may be a space.
+        func plain(_ text: String) -> String {
+            String(
+                String.UnicodeScalarView(text.unicodeScalars.map { "\t\r\n".unicodeScalars.contains($0) ? " " : $0 }))
+        }
+        let (cell, text) = (plain(cell), plain(text))
         return SlowEvaluator.same(cell, text) || SlowEvaluator.same(cell, "'" + text)
     }
 

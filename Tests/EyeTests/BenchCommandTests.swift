@@ -158,9 +158,9 @@ import Testing
     }
 
     /// The time is over when it is over, and what was due and was not sent is told to the line.
-    @Test(arguments: [
-        ["--unix", "-c", "2", "-n", "500000000"], ["--unix", "--one-by-one"], ["--http", "-c", "2"], ["--udp"],
-    ])
+    @Test(
+        arguments: [["--unix", "-c", "2", "-n", "500000000"], ["--udp"]]
+            + TestSize.pick([], long: [["--unix", "--one-by-one"], ["--http", "-c", "2"]]))
     func aRateThatIsNotReached(arguments: [String]) throws {
         let served = try ServedEye()
         let place = ["--unix": "\(served.folder.path)/ingest.sock", "--http": served.http, "--udp": served.udp]
