@@ -339,7 +339,7 @@ final class ModelConnection {
         if stream.count < 20_000 {
             play(Array(1..<max(stream.count, 1)))
             // At every position; in long transcripts at as many as fit the time.
-            let plays = ProcessInfo.processInfo.environment["EYE_LONG_TESTS"] == nil ? 4_000 : 20_000
+            let plays = TestSize.pick(4_000, long: 20_000)
             for cut in stride(from: 1, to: stream.count, by: max(1, stream.count * expected.count / plays)) {
                 play([cut])
             }
