@@ -12,6 +12,7 @@ import Testing
     @Test func events() throws {
         let tokens = [
             "\"data\":", "\"name\":", "null", "{}", "[", "]", "\\u0000", "\\ud83d", "9999", "-", ",", "\"", "é", " ",
+            String(repeating: "\0", count: 10), String(repeating: "\\u0000", count: 10), "1970-01-01",
         ]
         var fuzzing = Fuzzing(
             "line", seeds: EventScannerTests.samples.map { Array($0.utf8) }, dictionary: "utf8.dict", tokens: tokens)
