@@ -81,9 +81,6 @@ enum EventDocument {
         }
     }
 
-    /// Whether an event that was just sent and is valid has an `event_id`.
-    static func hasEventID(_ event: [UInt8]) -> Bool { eventID(event) != nil }
-
     private static func eventID(_ event: [UInt8]) -> UUID? {
         // In bounds: the buffer is the array's own and lives for the call.
         unsafe event.withUnsafeBytes { bytes in
@@ -95,14 +92,13 @@ enum EventDocument {
         }
     }
 
-    /// `{"id":1,"event_id":…}`: which event it was, and nothing of what is in it.
-    static func mention(_ event: [UInt8], id: UInt64) -> [UInt8] {
+    /// `{"id":1,"event_id":…}`: which event it was, and nothing of what is in it; nil: the event, which was just sent and is valid, has no `event_id`.
+    static func mention(_ event: [UInt8], id: UInt64) -> [UInt8]? {
+        guard let eventID = eventID(event) else { return nil }
         var out: [UInt8] = []
         out.append(text: id == 0 ? "{\"id\":null" : "{\"id\":\(id)")
-        if let eventID = eventID(event) {
-            out.append(text: ",\"event_id\":")
-            JSONText.appendUUID(high: eventID.high, low: eventID.low, to: &out)
-        }
+        out.append(text: ",\"event_id\":")
+        JSONText.appendUUID(high: eventID.high, low: eventID.low, to: &out)
         out.append(UInt8(ascii: "}"))
         return out
     }

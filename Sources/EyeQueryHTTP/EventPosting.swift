@@ -136,18 +136,16 @@ final class EventPosting: BodyCollector, VerdictTaker {
     /// `found`: what the store holds; nil: it does not say.
     private func finishStored(_ found: [UInt8]?) {
         lookup = nil
-        let sent = EventDocument.compose(event, id: storedID)
-        let document: [UInt8]
-        if let found {
-            let isSame = found.starts(with: sent.dropLast())
-            document =
-                isSame || caller.token.scopes.isSuperset(of: .read) ? found : EventDocument.mention(event, id: storedID)
-        } else {
-            // It may be one that was there before: then this was not stored, and that one is gone.
-            document = EventDocument.hasEventID(event) ? EventDocument.mention(event, id: storedID) : sent
-        }
-        finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(document + [.lineFeed])))
+        finish(Response(status: 201, fields: AnswerFields.json, body: .bytes(shown(found) + [.lineFeed])))
         event = []
+    }
+
+    private func shown(_ found: [UInt8]?) -> [UInt8] {
+        if let found, caller.token.scopes.isSuperset(of: .read) { return found }
+        let sent = EventDocument.compose(event, id: storedID)
+        if let found, found.starts(with: sent.dropLast()) { return found }
+        // With an event_id it may be one that was there before: then this was not stored, and that one is another one's, or gone.
+        return EventDocument.mention(event, id: storedID) ?? found ?? sent
     }
 
     override func answer() -> Answer {
