@@ -112,6 +112,20 @@ import Testing
         #expect(none.text == "{\"samples\":0,\"since\":null,\"codes\":[],\"transports\":[],\"tokens\":[]}\n")
     }
 
+    /// A token's name may be a number.
+    @Test func aNameThatIsANumber() throws {
+        let service = try Self.four()
+        let id = try service.accounts.addToken(named: "2024", scopes: .ingest).entry.id
+        let log = try RejectedLog.open(RealDisk(), folder: service.folder)
+        let frame = Frame()
+        #expect(frame.appendRejected(Self.sample("bad-json", .tcp, token: id, minute: 4)))
+        #expect(try log.commit([frame]) == .durable)
+        try log.close()
+        try ServiceFixture.wait("the token") {
+            try service.call("GET", "/errors/?token=2024", token: service.reader).ids == [5]
+        }
+    }
+
     private static let head =
         #"{"session_id":"e2085be5-9137-4e4e-80b5-f1ffddc25423","category":"c","name":"n","data":{"a":1},"timestamp":"#
     private static let long = head + "\"2021-01-01T00:00:00Z\",\"x\":\"" + String(repeating: "y", count: 4096)

@@ -100,7 +100,7 @@ import Testing
     /// A token across the place where a line is cut.
     @Test func aLongLineKeepsNoToken() throws {
         let service = try ServiceFixture()
-        let line = String(repeating: "x ", count: 2029) + service.both + String(repeating: " y", count: 50_000) + "\n"
+        let line = String(repeating: "x ", count: 2029) + service.both + String(repeating: " y", count: 100_000) + "\n"
         let answer = try service.call("POST", "/events/", token: service.both, type: "application/x-ndjson", line)
         #expect(answer.object["rejected"] as? Int == 1)
         try ServiceFixture.wait("the sample") {

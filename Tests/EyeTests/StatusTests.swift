@@ -114,6 +114,8 @@ import Testing
         for target in ["/events/", "/", "/api-token-auth/", "/-/x"] { #expect(try status(target).status == 404) }
         let refused = try status("/metrics", "POST")
         #expect(refused.status == 405 && refused["allow"] == "GET, HEAD, OPTIONS")
+        let options = try status("/metrics", "OPTIONS")
+        #expect(options.status == 204 && options["allow"] == "GET, HEAD, OPTIONS")
         #expect(eye.end(SIGTERM) == 0)
 
         // Without the other side, and with accounts that cannot be read.
