@@ -38,8 +38,7 @@ public enum ClientAddress: Hashable, Sendable {
         let reason = SystemError.text(error.errno)
         guard case .unix(let path) = self else { return .cannotConnect(description, reason) }
         if error.isUnwritable { return .noPlace(description, reason) }
-        var folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        if folder.isEmpty { folder = "/" }
+        let folder = FolderPath.parent(of: path)
         do throws(SystemError) {
             let kind = try RealDisk().status(folder).kind
             if kind == .folder || kind == .deadLink { return .cannotConnect(description, reason) }

@@ -40,16 +40,6 @@ public enum DataFolder {
         }
     }
 
-    /// The folder that holds `path`.
-    static func parent(of path: String) -> String {
-        var parent = path
-        func trim() { while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() } }
-        trim()
-        while let last = parent.last, last != "/" { parent.removeLast() }
-        trim()
-        return parent.isEmpty ? "." : parent
-    }
-
     private static func check(_ disk: RealDisk, _ path: String, _ wanted: FileKind) throws(StoreOpenError) {
         guard let kind = status(disk, path)?.kind, kind != wanted else { return }
         throw .inTheWay(path: path, is: kind, wanted: wanted)

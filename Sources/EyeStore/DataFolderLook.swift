@@ -17,7 +17,7 @@ extension DataFolder {
     /// version. A folder that is not there yet must be one that can be made.
     public static func checkAccess(_ disk: RealDisk, _ folder: String) throws(StoreOpenError) {
         guard try isAllowed(disk, folder, to: .change) else {
-            _ = try isAllowed(disk, parent(of: folder), to: .change, mayBeMissing: false)
+            _ = try isAllowed(disk, FolderPath.parent(of: folder), to: .change, mayBeMissing: false)
             return
         }
         for (name, kind) in entries where kind == .folder {

@@ -382,7 +382,7 @@ struct LogRecovery {
         try disk.synchronizeDirectory(log)
         try disk.synchronizeDirectory(folder)
         do throws(SystemError) {
-            try disk.synchronizeDirectory(DataFolder.parent(of: folder))
+            try disk.synchronizeDirectory(FolderPath.parent(of: folder))
         } catch {
             // A parent that we may not read was not made by us.
             if error.errno != EACCES && error.errno != ENOENT && error.errno != EPERM { throw error }

@@ -100,7 +100,7 @@ public final class StoreBackup {
             }
             try at(target + part) { () throws(SystemError) in try disk.synchronizeDirectory(target + part) }
         }
-        try at(target) { () throws(SystemError) in try disk.synchronizeDirectory(DataFolder.parent(of: target)) }
+        try at(target) { () throws(SystemError) in try disk.synchronizeDirectory(FolderPath.parent(of: target)) }
     }
 
     private func prepare() throws(BackupError) {

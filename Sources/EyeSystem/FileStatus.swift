@@ -35,6 +35,19 @@ public struct FileStatus: Sendable {
     public var isOpenToOthers: Bool { permissions & 0o077 != 0 }
 }
 
+/// Paths as text.
+public enum FolderPath {
+    /// The folder that holds `path`.
+    public static func parent(of path: String) -> String {
+        var parent = path
+        func trim() { while parent.utf8.count > 1, parent.hasSuffix("/") { parent.removeLast() } }
+        trim()
+        while let last = parent.last, last != "/" { parent.removeLast() }
+        trim()
+        return parent.isEmpty ? "." : parent
+    }
+}
+
 /// What a process may want to do with a path.
 public enum FileAccess: Sendable {
     /// Read and write a file.
